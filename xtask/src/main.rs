@@ -1,0 +1,24 @@
+//! Chores of the project that are not shell: `cargo xtask <task>`.
+
+mod definitions;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask <task>
+
+  definitions --package FILE [--out FILE]
+        distil the official package hl7.fhir.r4.examples (.tgz) into the table the hub is built on
+";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("definitions") => definitions::run(&arguments[1..]),
+        Some("help" | "--help" | "-h") | None => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => bail!("no task is called '{other}'\n\n{USAGE}"),
+    }
+}
