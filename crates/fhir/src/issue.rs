@@ -142,7 +142,7 @@ impl fmt::Display for Issue {
 /// The nearest of `candidates` to a name that was not understood, closest first, at most three.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
+    let limit = ((name.chars().count() + 1) / 3).clamp(1, 3);
     let lower = name.to_lowercase();
     let mut scored: Vec<(usize, &str)> = candidates
         .filter_map(|c| {
