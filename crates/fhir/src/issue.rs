@@ -161,20 +161,26 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec
     scored.into_iter().take(3).map(|(_, c)| c).collect()
 }
 
-/// Levenshtein's distance; anything of `limit` or more may be answered with `limit`.
+/// How many letters have to be put in, taken out, replaced or swapped with their neighbour; anything of `limit` or
+/// more may be answered with `limit`.
 fn edit_distance(a: &str, b: &str, limit: usize) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(80).collect(), b.chars().take(80).collect());
     if a.len().abs_diff(b.len()) >= limit {
         return limit;
     }
+    let mut before_previous: Vec<usize> = Vec::new();
     let mut previous: Vec<usize> = (0..=b.len()).collect();
     for (row, x) in a.iter().enumerate() {
         let mut current = vec![row + 1];
         for (column, y) in b.iter().enumerate() {
             let replaced = previous[column] + usize::from(x != y);
-            current.push(replaced.min(previous[column + 1] + 1).min(current[column] + 1));
+            let mut best = replaced.min(previous[column + 1] + 1).min(current[column] + 1);
+            if row > 0 && column > 0 && *x == b[column - 1] && a[row - 1] == *y {
+                best = best.min(before_previous[column - 1] + 1);
+            }
+            current.push(best);
         }
-        previous = current;
+        before_previous = std::mem::replace(&mut previous, current);
     }
     previous.last().copied().unwrap_or(limit)
 }
