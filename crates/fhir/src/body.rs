@@ -121,7 +121,7 @@ impl Body {
     }
 
     /// Appends the resource with its version and instant.
-    pub fn write(&self, version: &str, last_updated: &str, out: &mut Vec<u8>) {
+    pub fn write(&self, version: &str, last_updated: &str, out: &mut String) {
         write_spliced(&self.text, self.splice, version, last_updated, out);
     }
 }
@@ -161,24 +161,25 @@ fn id_piece(root: NodeRef<'_>, id: &str, is_place: bool) -> Piece {
 }
 
 /// Appends a kept text with version and instant put in.
-pub fn write_spliced(text: &str, splice: Splice, version: &str, last_updated: &str, out: &mut Vec<u8>) {
-    let (before, after) = text.as_bytes().split_at((splice.at() as usize).min(text.len()));
+pub fn write_spliced(text: &str, splice: Splice, version: &str, last_updated: &str, out: &mut String) {
+    let at = splice.at() as usize;
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
     out.reserve(text.len() + 96);
-    out.extend_from_slice(before);
+    out.push_str(before);
     if let Splice::WithMeta(_) = splice {
-        out.extend_from_slice(b",\"meta\":{");
+        out.push_str(",\"meta\":{");
     }
-    out.extend_from_slice(b"\"versionId\":\"");
-    out.extend_from_slice(version.as_bytes());
-    out.extend_from_slice(b"\",\"lastUpdated\":\"");
-    out.extend_from_slice(last_updated.as_bytes());
-    out.push(b'"');
+    out.push_str("\"versionId\":\"");
+    out.push_str(version);
+    out.push_str("\",\"lastUpdated\":\"");
+    out.push_str(last_updated);
+    out.push('"');
     match splice {
-        Splice::WithMeta(_) => out.push(b'}'),
-        Splice::BeforeMore(_) => out.push(b','),
+        Splice::WithMeta(_) => out.push('}'),
+        Splice::BeforeMore(_) => out.push(','),
         Splice::Alone(_) => {}
     }
-    out.extend_from_slice(after);
+    out.push_str(after);
 }
 
 /// Applies the pieces to a part of the text; also where the splice has come to stand.
@@ -275,9 +276,9 @@ mod tests {
     fn written(json: &str, labels: &KeptLabels) -> String {
         let resource = resource(json);
         let body = Body::new(resource.root(), "7", &[], labels);
-        let mut out = Vec::new();
+        let mut out = String::new();
         body.write("3", "2026-01-01T00:00:00.000Z", &mut out);
-        String::from_utf8(out).unwrap()
+        out
     }
 
     const TWO: &str = "\"versionId\":\"3\",\"lastUpdated\":\"2026-01-01T00:00:00.000Z\"";

@@ -82,6 +82,13 @@ impl JsonWriter {
         self
     }
 
+    /// A value that `fill` appends as JSON.
+    pub fn raw_with(&mut self, fill: impl FnOnce(&mut String)) -> &mut Self {
+        self.comma();
+        fill(&mut self.out);
+        self
+    }
+
     /// A member with a string value.
     pub fn member(&mut self, name: &str, value: &str) -> &mut Self {
         self.name(name).string(value)

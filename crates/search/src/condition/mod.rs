@@ -218,8 +218,7 @@ impl Alternative {
     /// Whether an entry of this parameter passes.
     #[must_use]
     pub fn passes(&self, key: &[u8], extra: &[u8]) -> bool {
-        let is_of_type = self.only_type.is_none_or(|t| key.starts_with(&[crate::key::reference::LOCAL, t]));
-        is_of_type && self.test.passes(key, extra)
+        self.only_type.is_none_or(|only| reference::may_be_of_type(key, only)) && self.test.passes(key, extra)
     }
 }
 
@@ -249,8 +248,7 @@ impl Condition {
     /// A reference to one of these resources (type's number, resource's number).
     #[must_use]
     pub fn references(parameter: &Parameter, resources: &[(u8, u64)]) -> Condition {
-        let linked: Vec<(Test, Vec<Scan>)> =
-            resources.iter().map(|(type_number, number)| reference::to_resource(*type_number, *number)).collect();
+        let linked = if resources.is_empty() { Vec::new() } else { vec![reference::to_any(resources)] };
         Condition { alternatives: alternatives(parameter, &linked), is_negated: false }
     }
 
@@ -258,12 +256,7 @@ impl Condition {
     #[must_use]
     pub fn presence(parameter: &Parameter, is_missing: bool) -> Condition {
         let linked = [(Test::Any, vec![Scan::all()])];
-        let mut alternatives = alternatives(parameter, &linked);
-        for alternative in alternatives.iter_mut() {
-            if let Some(only) = alternative.only_type {
-                alternative.scans = vec![Scan::prefix(vec![crate::key::reference::LOCAL, only])];
-            }
-        }
+        let alternatives = alternatives(parameter, &linked);
         Condition { alternatives, is_negated: is_missing }
     }
 
@@ -271,10 +264,14 @@ impl Condition {
     #[must_use]
     pub fn holds<'e>(&self, entries: impl Iterator<Item = (u8, &'e [u8], &'e [u8])>) -> bool {
         let mut entries = entries;
-        let found = entries.any(|(number, key, extra)| {
-            self.alternatives.iter().any(|a| a.number == number && a.passes(key, extra))
-        });
+        let found = entries.any(|(number, key, extra)| self.admits(number, key, extra));
         found != self.is_negated
+    }
+
+    /// Whether an entry satisfies one of the alternatives.
+    #[must_use]
+    pub fn admits(&self, number: u8, key: &[u8], extra: &[u8]) -> bool {
+        self.alternatives.iter().any(|a| a.number == number && a.passes(key, extra))
     }
 }
 

@@ -1,0 +1,18 @@
+//! Who acts, for whom, why and by what means.
+
+use store::Circumstances;
+
+/// An access to the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// What the log keeps of it.
+    pub circumstances: Circumstances,
+}
+
+impl Access {
+    /// An access through a door, with nobody named: what there is while a hub is open to all on its machine.
+    #[must_use]
+    pub fn open(channel: &str) -> Access {
+        Access { circumstances: Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() } }
+    }
+}

@@ -1,0 +1,152 @@
+//! The CapabilityStatement: what there is here, written from the definitions the hub itself works with
+//! (<https://hl7.org/fhir/R4/capabilitystatement.html>).
+
+use fhir::definitions::SearchParameterType as Kind;
+use fhir::json::JsonWriter;
+use fhir::{TypeId, r4};
+use search::parameters;
+use search::parameters::Storage;
+
+/// What a CapabilityStatement says of this hub.
+#[derive(Clone, Debug)]
+pub struct About<'a> {
+    /// The program's version.
+    pub version: &'a str,
+    /// The hub's base URL.
+    pub base: &'a str,
+    /// The hub's time zone.
+    pub zone: &'a str,
+    /// When the program was started, as an instant.
+    pub started: &'a str,
+}
+
+const RESOURCE_INTERACTIONS: &[&str] =
+    &["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
+
+/// The CapabilityStatement.
+#[must_use]
+pub fn statement(about: &About<'_>) -> String {
+    let mut json = JsonWriter::new();
+    json.object(|c| {
+        c.member("resourceType", "CapabilityStatement");
+        c.member("status", "active");
+        c.member("date", about.started);
+        c.member("kind", "instance");
+        c.name("software").object(|s| {
+            s.member("name", "Yojigen");
+            s.member("version", about.version);
+        });
+        c.name("implementation").object(|i| {
+            i.member("description", "An open health hub");
+            i.member("url", about.base);
+        });
+        c.member("fhirVersion", "4.0.1");
+        c.name("format").array(|f| {
+            f.string("application/fhir+json").string("json");
+        });
+        c.name("rest").array(|list| {
+            list.object(|rest| write_rest(rest, about));
+        });
+    });
+    json.finish()
+}
+
+fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
+    json.member("mode", "server");
+    json.member(
+        "documentation",
+        &format!(
+            "Dates without a zone are read in {}. _asOf=<instant> on any read or search gives what was recorded by then. \
+             A PUT that changes nothing makes no version. Tags and security labels survive an update that omits them.",
+            about.zone
+        ),
+    );
+    json.name("resource").array(|list| {
+        for resource_type in &r4().resource_types {
+            list.object(|r| write_resource(r, *resource_type));
+        }
+    });
+    json.name("interaction").array(|list| {
+        for code in ["transaction", "batch", "history-system"] {
+            list.object(|i| {
+                i.member("code", code);
+            });
+        }
+    });
+    json.name("compartment").array(|list| {
+        for compartment in &r4().compartments {
+            let name = match compartment.name {
+                "RelatedPerson" => "relatedPerson".to_owned(),
+                other => other.to_lowercase(),
+            };
+            list.string(&format!("http://hl7.org/fhir/CompartmentDefinition/{name}"));
+        }
+    });
+}
+
+fn write_resource(json: &mut JsonWriter, resource_type: TypeId) {
+    let name = r4().type_name(resource_type);
+    let set = parameters().of(resource_type);
+    json.member("type", name);
+    json.member("profile", &format!("http://hl7.org/fhir/StructureDefinition/{name}"));
+    json.name("interaction").array(|list| {
+        for code in RESOURCE_INTERACTIONS {
+            list.object(|i| {
+                i.member("code", code);
+            });
+        }
+    });
+    json.member("versioning", "versioned");
+    json.raw_member("readHistory", "true");
+    json.raw_member("updateCreate", "true");
+    json.raw_member("conditionalCreate", "true");
+    json.member("conditionalRead", "not-supported");
+    json.raw_member("conditionalUpdate", "false");
+    json.member("conditionalDelete", "not-supported");
+    json.name("referencePolicy").array(|list| {
+        list.string("literal").string("logical").string("local");
+    });
+    let references: Vec<&str> = set
+        .parameters
+        .iter()
+        .filter(|p| p.kind == Kind::Reference && p.storage != Storage::Unsupported)
+        .map(|p| p.code)
+        .collect();
+    json.name("searchInclude").array(|list| {
+        list.string(&format!("{name}:*"));
+        for code in &references {
+            list.string(&format!("{name}:{code}"));
+        }
+    });
+    let reverse = reverse_includes(resource_type);
+    if !reverse.is_empty() {
+        json.name("searchRevInclude").array(|list| {
+            for include in &reverse {
+                list.string(include);
+            }
+        });
+    }
+    json.name("searchParam").array(|list| {
+        for parameter in set.parameters.iter().filter(|p| p.storage != Storage::Unsupported) {
+            list.object(|p| {
+                p.member("name", parameter.code);
+                p.member("definition", parameter.definition.url);
+                p.member("type", parameter.kind.code());
+            });
+        }
+    });
+}
+
+/// The references that may point at a type.
+fn reverse_includes(target: TypeId) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in &r4().resource_types {
+        for parameter in &parameters().of(*source).parameters {
+            let is_reference = parameter.kind == Kind::Reference && parameter.storage != Storage::Unsupported;
+            if is_reference && parameter.targets.contains(&target) {
+                found.push(format!("{}:{}", r4().type_name(*source), parameter.code));
+            }
+        }
+    }
+    found
+}

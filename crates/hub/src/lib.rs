@@ -1,0 +1,100 @@
+//! The one way in and the one way out.
+//!
+//! Every write, wherever it comes from, becomes a [`store::Proposal`] here and meets the others at one door; every read
+//! is made here. REST, import and pages only translate. Each operation on the record is one file.
+//!
+//! Every function takes an [`Access`]: who acts, for whom, why. There is no authorisation yet, so an access only
+//! carries circumstances, which the log keeps; restricting what a read may see will happen here, in the query, and
+//! nowhere else.
+
+mod access;
+pub mod bundle;
+pub mod capability;
+mod clock;
+mod create;
+mod delete;
+mod failure;
+mod history;
+mod ids;
+pub mod outcome;
+mod provenance;
+mod read;
+mod request;
+mod search_type;
+mod transaction;
+mod update;
+
+pub use access::Access;
+pub use clock::{OsEntropy, SystemClock};
+pub use failure::{Failure, Kind};
+pub use history::{HistoryLevel, HistoryQuery};
+pub use ids::IdSource;
+pub use provenance::Provenance;
+pub use request::{Prepared, WriteOptions, once_key};
+pub use search_type::SearchRequest;
+pub use transaction::{Batch, EntryResponse, Prefer};
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fhir::Limits;
+use store::{Budget, Store};
+
+/// What a search may cost at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchLimits {
+    /// Index rows looked at.
+    pub rows: u64,
+    /// Time.
+    pub time: Duration,
+    /// Results on a page where none is asked for.
+    pub default_count: usize,
+    /// Results on a page at most.
+    pub max_count: usize,
+}
+
+impl Default for SearchLimits {
+    fn default() -> SearchLimits {
+        SearchLimits { rows: 20_000_000, time: Duration::from_secs(30), default_count: 50, max_count: 1000 }
+    }
+}
+
+/// A hub: a store and the rules of its doors.
+#[derive(Clone)]
+pub struct Hub {
+    store: Arc<Store>,
+    ids: Arc<Mutex<IdSource>>,
+    /// Limits on what comes in.
+    pub limits: Limits,
+    /// Limits on searches.
+    pub search_limits: SearchLimits,
+}
+
+impl Hub {
+    /// A hub on a store.
+    #[must_use]
+    pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
+        Hub { store: Arc::new(store), ids: Arc::new(Mutex::new(IdSource::new())), limits, search_limits }
+    }
+
+    /// Its store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// An id no resource has, later than the ids given before.
+    #[must_use]
+    pub fn new_id(&self) -> String {
+        match self.ids.lock() {
+            Ok(mut ids) => ids.next(),
+            Err(poisoned) => poisoned.into_inner().next(),
+        }
+    }
+
+    /// What a search may cost.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        Budget::new(self.search_limits.rows, self.search_limits.time)
+    }
+}

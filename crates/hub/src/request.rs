@@ -1,0 +1,130 @@
+//! Writes on their way to the store.
+
+use std::collections::BTreeSet;
+
+use fhir::{Issue, NodeRef, Reference, TypeId};
+use search::Zone;
+use search::query::{self, Reading};
+use store::{Action, Command, Criteria, Draft, Outcome, Proposal, Rejection, Substitutions};
+
+use crate::{Access, Failure, Hub};
+
+/// A proposal, ready to be submitted.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) proposal: Proposal,
+}
+
+/// What a write may carry beside the resource.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// The version that must be current (`If-Match`).
+    pub if_match: Option<u64>,
+    /// Do it once under this key, however often it is asked.
+    pub once: Option<[u8; 16]>,
+    /// Provenance that goes with it (`X-Provenance`).
+    pub provenance: Option<crate::Provenance>,
+    /// A search that must find nothing (`If-None-Exist`).
+    pub if_none_exist: Option<String>,
+}
+
+/// The key under which something is done once, from whatever names it.
+#[must_use]
+pub fn once_key(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let mut key = [0; 16];
+    key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    key
+}
+
+impl Hub {
+    /// Submits a write. `reply` is called once, from the store's thread, when the outcome is on disk and can be read.
+    pub fn submit(&self, prepared: Prepared, reply: impl FnOnce(Result<Outcome, Rejection>) + Send + 'static) {
+        self.store.propose(prepared.proposal, reply);
+    }
+
+    /// Submits a write and waits.
+    ///
+    /// # Errors
+    /// Why nothing was done.
+    pub fn submit_and_wait(&self, prepared: Prepared) -> Result<Outcome, Failure> {
+        Ok(self.store.commit(prepared.proposal)?)
+    }
+
+    /// A proposal of these commands.
+    pub(crate) fn prepared(&self, access: &Access, commands: Vec<Command>, once: Option<[u8; 16]>) -> Prepared {
+        let circumstances = access.circumstances.clone();
+        Prepared { proposal: Proposal { circumstances, commands, once, recorded: None } }
+    }
+
+    /// Where dates without zone lie.
+    #[must_use]
+    pub fn zone(&self) -> &Zone {
+        self.store.zone()
+    }
+
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        Reading { zone: self.zone(), base: None, is_lenient: false }
+    }
+
+    /// A search that decides about a write.
+    pub(crate) fn criteria(&self, resource_type: TypeId, text: &str) -> Result<Criteria, Failure> {
+        let pairs = query::split(text)?;
+        let query = query::read(resource_type, &pairs, self.reading())?;
+        if query.criteria.is_empty() {
+            let message = format!("'{text}' selects nothing in particular; name at least one search parameter");
+            return Err(Issue::error(fhir::IssueType::Invalid, message).into());
+        }
+        Ok(Criteria { text: text.to_owned(), query })
+    }
+
+    /// The draft of a resource, with the references in it that are searches.
+    pub(crate) fn draft(
+        &self,
+        root: NodeRef<'_>,
+        id: &str,
+        substitutions: &Substitutions,
+    ) -> Result<(Box<Draft>, Vec<Criteria>), Failure> {
+        let draft = Draft::new(root, id, substitutions, self.zone())?;
+        let mut references = Vec::new();
+        for text in draft.conditional.iter().collect::<BTreeSet<_>>() {
+            if let Reference::Conditional { resource_type, query } = Reference::parse(text) {
+                let criteria = self.criteria(resource_type, query)?;
+                references.push(Criteria { text: text.clone(), query: criteria.query });
+            }
+        }
+        Ok((Box::new(draft), references))
+    }
+
+    /// Adds the Provenance that goes with a write: a resource of its own that targets what was written.
+    pub(crate) fn with_provenance(
+        &self,
+        mut commands: Vec<Command>,
+        options: &WriteOptions,
+    ) -> Result<Vec<Command>, Failure> {
+        if let Some(provenance) = &options.provenance {
+            let targets: Vec<String> = commands
+                .iter()
+                .map(|c| format!("{}/{}", fhir::r4().type_name(c.resource_type), c.id))
+                .collect();
+            commands.push(self.provenance_command(provenance, &targets)?);
+        }
+        Ok(commands)
+    }
+
+    fn provenance_command(&self, provenance: &crate::Provenance, targets: &[String]) -> Result<Command, Failure> {
+        let resource = provenance.targeting(targets, &self.limits)?;
+        let id = self.new_id();
+        let (draft, references) = self.draft(resource.root(), &id, &Substitutions::new())?;
+        Ok(Command {
+            resource_type: resource.root().value_type(),
+            id,
+            action: Action::Create { draft, references, if_none_exist: None },
+            if_match: None,
+        })
+    }
+}

@@ -1,0 +1,317 @@
+//! RocksDB, set up for this store: how it is opened, read and synced. Nothing outside this file names an option.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
+    DBRawIterator, DBRecoveryMode, LogLevel, Options, ReadOptions, Snapshot, WriteBatch, WriteOptions,
+};
+
+use crate::error::{Error, corrupt};
+use crate::{checksums, wal};
+use crate::layout::FAMILIES;
+
+/// The format this program writes; `docs/decisions/` says what changed when.
+pub const FORMAT: u32 = 1;
+
+/// How much memory the store may use, and whether it is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of recent writes held in memory before they are written out.
+    pub write_buffer: usize,
+    /// Bytes of decompressed blocks held in memory.
+    pub block_cache: usize,
+    /// Background threads for writing out and compacting.
+    pub background_jobs: i32,
+    /// Whether a commit is answered only after it is on disk. Never off but to measure what that costs.
+    pub is_durable: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { write_buffer: 64 << 20, block_cache: 256 << 20, background_jobs: 2, is_durable: true }
+    }
+}
+
+/// An open database.
+pub(crate) struct Engine {
+    db: DB,
+    path: PathBuf,
+    is_durable: bool,
+}
+
+/// Which family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Family {
+    Log,
+    Bodies,
+    State,
+    Rows,
+    Live,
+    Past,
+}
+
+/// The families' handles.
+#[derive(Clone, Copy)]
+pub(crate) struct Families<'a> {
+    handles: [&'a ColumnFamily; 6],
+}
+
+impl<'a> Families<'a> {
+    pub(crate) fn of(&self, family: Family) -> &'a ColumnFamily {
+        self.handles[family as usize]
+    }
+}
+
+self_cell::self_cell!(
+    /// A snapshot that keeps its database open.
+    pub(crate) struct Pinned {
+        owner: Arc<Engine>,
+        #[covariant]
+        dependent: Snapshot,
+    }
+);
+
+const FORMAT_FILE: &str = "FORMAT";
+const ENGINE_FOLDER: &str = "db";
+
+/// Makes sure `path` is a data directory this program can open, making a new one where there is nothing.
+fn prepare(path: &Path) -> Result<(), Error> {
+    let io = |e: std::io::Error| from_io(&e, path);
+    std::fs::create_dir_all(path).map_err(io)?;
+    let format_file = path.join(FORMAT_FILE);
+    match std::fs::read_to_string(&format_file) {
+        Ok(text) => {
+            let number = text.trim().strip_prefix("yojigen ").and_then(|n| n.parse::<u32>().ok());
+            match number {
+                Some(found) if found > FORMAT => Err(Error::TooNew { found, known: FORMAT }),
+                Some(_) => Ok(()),
+                None => Err(corrupt(
+                    FORMAT_FILE,
+                    format!("it says {:?}; a data directory of this version says \"yojigen {FORMAT}\"", text.trim()),
+                )),
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if std::fs::read_dir(path).map_err(io)?.next().is_some() {
+                return Err(Error::NotAStore(path.to_owned()));
+            }
+            write_durably(&format_file, format!("yojigen {FORMAT}\n").as_bytes()).map_err(io)
+        }
+        Err(error) => Err(from_io(&error, &format_file)),
+    }
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    // The directory's own entry has to last as well.
+    path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+}
+
+fn from_io(error: &std::io::Error, path: &Path) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => Error::DiskFull,
+        _ => Error::Engine(format!("{}: {error}", path.display())),
+    }
+}
+
+/// Whether a directory holds a store.
+pub(crate) fn is_store(path: &Path) -> bool {
+    path.join(FORMAT_FILE).is_file()
+}
+
+fn database_options(limits: &Limits) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_max_background_jobs(limits.background_jobs);
+    options.set_db_write_buffer_size(limits.write_buffer);
+    options.set_max_total_wal_size(4 * limits.write_buffer as u64);
+    options.set_max_open_files(2000);
+    options.set_bytes_per_sync(1 << 20);
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(4);
+    options.set_max_log_file_size(4 << 20);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    // A commit is many small writes and one sync; the buffer goes to the file with the sync.
+    options.set_manual_wal_flush(true);
+    // A torn end is what a crash leaves; damage anywhere else is reported, never skipped.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options
+}
+
+fn family_options(family: &str, cache: &Cache, limits: &Limits) -> Options {
+    let mut options = Options::default();
+    options.set_write_buffer_size((limits.write_buffer / 2).max(1 << 20));
+    options.set_max_write_buffer_number(3);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_target_file_size_base(64 << 20);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_format_version(6);
+    // Neighbours are alike: a dictionary a file lets small blocks compress like large ones.
+    let (block, dictionary) = match family {
+        "bodies" => (16 << 10, 64 << 10),
+        "log" => (16 << 10, 16 << 10),
+        _ => (8 << 10, 16 << 10),
+    };
+    table.set_block_size(block);
+    options.set_bottommost_compression_options(-14, 3, 0, dictionary, true);
+    options.set_bottommost_zstd_max_train_bytes(dictionary * 50, true);
+    if family == "state" {
+        table.set_bloom_filter(10.0, false);
+        table.set_optimize_filters_for_memory(true);
+    }
+    options.set_block_based_table_factory(&table);
+    options
+}
+
+impl Engine {
+    /// Opens the data directory at `path`, making one if there is nothing.
+    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Engine, Error> {
+        prepare(path)?;
+        if let Some((place, finding)) = wal::examine(&path.join(ENGINE_FOLDER)).into_iter().next() {
+            return Err(Error::Corrupt { place, finding });
+        }
+        let engine = Engine::open_for_examination(path, limits)?;
+        checksums::write(path).map_err(|e| from_io(&e, path))?;
+        Ok(engine)
+    }
+
+    /// The same without checking the logs and without noting checksums: `doctor` does that itself.
+    pub(crate) fn open_for_examination(path: &Path, limits: &Limits) -> Result<Engine, Error> {
+        prepare(path)?;
+        if let Some((log, byte)) = wal::cut_torn_end(&path.join(ENGINE_FOLDER)).map_err(|e| from_io(&e, path))? {
+            tracing::warn!(log = %log.display(), byte, "the write-ahead log ended in a record that was never completed; it was cut off");
+        }
+        let cache = Cache::new_lru_cache(limits.block_cache);
+        let descriptors = FAMILIES
+            .iter()
+            .map(|name| ColumnFamilyDescriptor::new(*name, family_options(name, &cache, limits)))
+            .chain([ColumnFamilyDescriptor::new("default", Options::default())]);
+        let db = DB::open_cf_descriptors(&database_options(limits), path.join(ENGINE_FOLDER), descriptors)
+            .map_err(|e| {
+                if e.to_string().contains("lock") { Error::InUse(path.to_owned()) } else { Error::from(e) }
+            })?;
+        let engine = Engine { db, path: path.to_owned(), is_durable: limits.is_durable };
+        engine.families()?;
+        Ok(engine)
+    }
+
+    /// The data directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of the engine's own files.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.path.join(ENGINE_FOLDER)
+    }
+
+    pub(crate) fn families(&self) -> Result<Families<'_>, Error> {
+        let mut handles = Vec::with_capacity(FAMILIES.len());
+        for name in FAMILIES {
+            handles.push(self.db.cf_handle(name).ok_or_else(|| corrupt("the data directory", format!("family {name} is missing")))?);
+        }
+        let handles = <[&ColumnFamily; 6]>::try_from(handles).map_err(|_| corrupt("the data directory", "families are missing"))?;
+        Ok(Families { handles })
+    }
+
+    pub(crate) fn db(&self) -> &DB {
+        &self.db
+    }
+
+    /// Hands a batch to the engine; it is visible at once and durable after [`Engine::sync`].
+    pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), Error> {
+        Ok(self.db.write_opt(batch, &WriteOptions::default())?)
+    }
+
+    /// Returns when everything written is on disk.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        Ok(self.db.flush_wal(self.is_durable)?)
+    }
+
+    /// Appends a record that says nothing, so that what was synced before it is not the log's end (`wal.rs`).
+    pub(crate) fn seal(&self) -> Result<(), Error> {
+        self.db.put(b"seal", [])?;
+        Ok(self.db.flush_wal(false)?)
+    }
+
+    /// Writes out what is held in memory, so that the next start has nothing to replay.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        let families = self.families()?;
+        self.db.flush_wal(true)?;
+        Ok(self.db.flush_cfs_opt(&families.handles, &rocksdb::FlushOptions::default())?)
+    }
+
+    /// Merges every family into its lowest level.
+    pub(crate) fn compact(&self) -> Result<(), Error> {
+        let families = self.families()?;
+        let mut options = rocksdb::CompactOptions::default();
+        options.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
+        for handle in families.handles {
+            self.db.flush_cf(handle)?;
+            self.db.compact_range_cf_opt(handle, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
+    }
+}
+
+/// What is read: the newest state, or that of a snapshot.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    engine: &'a Engine,
+    families: Families<'a>,
+    snapshot: Option<&'a Snapshot<'a>>,
+}
+
+impl<'a> View<'a> {
+    /// The newest state, committed or not: only for the fold.
+    pub(crate) fn newest(engine: &'a Engine) -> Result<View<'a>, Error> {
+        Ok(View { engine, families: engine.families()?, snapshot: None })
+    }
+
+    /// The state of a snapshot.
+    pub(crate) fn pinned(pinned: &'a Pinned) -> Result<View<'a>, Error> {
+        let engine = pinned.borrow_owner();
+        Ok(View { engine, families: engine.families()?, snapshot: Some(pinned.borrow_dependent()) })
+    }
+
+    fn options(&self) -> ReadOptions {
+        let mut options = ReadOptions::default();
+        if let Some(snapshot) = self.snapshot {
+            options.set_snapshot(snapshot);
+        }
+        options
+    }
+
+    pub(crate) fn get(&self, family: Family, key: impl AsRef<[u8]>) -> Result<Option<DBPinnableSlice<'a>>, Error> {
+        Ok(self.engine.db.get_pinned_cf_opt(self.families.of(family), key, &self.options())?)
+    }
+
+    /// An iterator over the keys from `start` to before `end`; not yet placed.
+    pub(crate) fn range(&self, family: Family, start: &[u8], end: &[u8]) -> DBRawIterator<'a> {
+        let mut options = self.options();
+        options.set_iterate_lower_bound(start);
+        options.set_iterate_upper_bound(end);
+        self.engine.db.raw_iterator_cf_opt(self.families.of(family), options)
+    }
+
+    /// An iterator over everything that reads past the cache, for work that reads all once.
+    pub(crate) fn sweep(&self, family: Family) -> DBRawIterator<'a> {
+        let mut options = self.options();
+        options.fill_cache(false);
+        options.set_readahead_size(1 << 20);
+        options.set_verify_checksums(true);
+        self.engine.db.raw_iterator_cf_opt(self.families.of(family), options)
+    }
+}

@@ -1,0 +1,42 @@
+//! The record on disk.
+//!
+//! A [`Store`] is one directory. Writes are [`Proposal`]s: one thread, the fold, decides about them in order, gives
+//! them their place in the log, and writes entry, bodies and index rows as one batch; many proposals share one sync.
+//! Reads are [`Reader`]s on the state of the last synced commit: they never wait for a write and never see half of one,
+//! nor anything a loss of power could take back.
+//!
+//! * The log is the truth, bodies are its contents, all else is folded from them ([`fold`]). [`replay`] folds a log anew
+//!   into an empty directory and gets the same bytes.
+//! * Time is an axis: every read takes a [`Place`], and sees what was true after that commit.
+//! * [`layout`] says where each thing lies; one file a key layout.
+//!
+//! Design not chosen: current rows with versions beside them in one key space. A search for `status=booked` would step
+//! over everything that ever was booked; with past rows apart, what is costs what is.
+
+mod checksums;
+mod doctor;
+mod draft;
+mod engine;
+mod error;
+mod fold;
+pub mod layout;
+mod numbers;
+mod proposal;
+mod reader;
+mod replay;
+mod search;
+mod wal;
+mod writer;
+
+pub use doctor::{Finding, Progress, examine};
+pub use draft::{Draft, Substitutions};
+pub use engine::{FORMAT, Limits};
+pub use error::Error;
+pub use fold::{Clock, Entropy};
+pub use layout::log::{Circumstances, Settings};
+pub use numbers::{PackedId, Place, ResourceNumber, Seat};
+pub use proposal::{Action, Command, CommandOutcome, Criteria, Effect, Outcome, Proposal, Reason, Rejection};
+pub use reader::{HistoryEntry, HistoryRange, Kept, Reader};
+pub use replay::replay;
+pub use search::{Budget, Cursor, Failure, Found, Page};
+pub use writer::{Metrics, Options, Store};

@@ -1,0 +1,148 @@
+//! What is proposed to the store, and what becomes of it.
+
+use fhir::date_time::Micros;
+use fhir::{Issue, TypeId};
+use search::query::Query;
+
+use crate::draft::Draft;
+use crate::error::Error;
+use crate::layout::log::Circumstances;
+use crate::numbers::Place;
+
+/// A transaction: all of it is committed, or nothing.
+#[derive(Debug)]
+pub struct Proposal {
+    /// Who, for whom, why, by what means.
+    pub circumstances: Circumstances,
+    /// What is to be done, in this order.
+    pub commands: Vec<Command>,
+    /// A key under which it is done only once.
+    pub once: Option<[u8; 16]>,
+    /// When it was recorded, where the data says so (only on import into an empty hub).
+    pub recorded: Option<Micros>,
+}
+
+/// One thing to be done.
+#[derive(Debug)]
+pub struct Command {
+    /// The type.
+    pub resource_type: TypeId,
+    /// The id.
+    pub id: String,
+    /// What.
+    pub action: Action,
+    /// Only if this is the current version.
+    pub if_match: Option<u64>,
+}
+
+/// A search that decides about a command.
+#[derive(Debug)]
+pub struct Criteria {
+    /// As it was written.
+    pub text: String,
+    /// As it was understood.
+    pub query: Query,
+}
+
+/// What is to be done with a resource.
+#[derive(Debug)]
+pub enum Action {
+    /// Write a resource that must not exist yet; if the criteria find one, that one is meant instead.
+    Create {
+        /// The resource.
+        draft: Box<Draft>,
+        /// The references in it that are searches, understood.
+        references: Vec<Criteria>,
+        /// `If-None-Exist`
+        if_none_exist: Option<Box<Criteria>>,
+    },
+    /// Write a resource, whether it exists or not.
+    Update {
+        /// The resource.
+        draft: Box<Draft>,
+        /// The references in it that are searches, understood.
+        references: Vec<Criteria>,
+    },
+    /// Delete it.
+    Delete,
+}
+
+/// What became of a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its place in the log; `None` if there was nothing to record.
+    pub place: Option<Place>,
+    /// When.
+    pub instant: Micros,
+    /// Whether an earlier proposal under the same key is reported.
+    pub is_repeated: bool,
+    /// What became of each command, in order.
+    pub commands: Vec<CommandOutcome>,
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandOutcome {
+    /// What happened.
+    pub effect: Effect,
+    /// The type.
+    pub resource_type: TypeId,
+    /// The id, of the resource found if it was a conditional create.
+    pub id: String,
+    /// The current version.
+    pub version: u64,
+    /// When that was recorded.
+    pub instant: Micros,
+}
+
+/// What a command did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// There is a resource where there was none.
+    Created,
+    /// There is a further version.
+    Updated,
+    /// The version there was says the same already.
+    Unchanged,
+    /// The resource exists no more.
+    Deleted,
+    /// There was nothing to delete.
+    NothingToDelete,
+    /// A conditional create found one.
+    Found,
+}
+
+/// Why a proposal was not committed. Nothing of it was.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rejection {
+    /// A command cannot be done.
+    Command {
+        /// Which one, from 0.
+        index: usize,
+        /// Why.
+        reason: Reason,
+        /// In words.
+        issue: Issue,
+    },
+    /// The store failed.
+    Store(Error),
+}
+
+/// Why a command cannot be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The current version is not the one required.
+    VersionConflict,
+    /// What is required to exist does not, or does.
+    PreconditionFailed,
+    /// Criteria that must find one found several.
+    MultipleMatches,
+    /// What is proposed contradicts itself or cannot be indexed.
+    Invalid,
+}
+
+impl From<Error> for Rejection {
+    fn from(error: Error) -> Rejection {
+        Rejection::Store(error)
+    }
+}

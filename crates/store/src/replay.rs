@@ -1,0 +1,142 @@
+//! Folding a log anew into an empty directory: the proof that the log is the truth, and the way to a new index.
+
+use std::path::Path;
+
+use fhir::body::Body;
+use search::parameters;
+
+use crate::doctor::Progress;
+use crate::draft::Draft;
+use crate::engine::{Engine, Family, Limits, View};
+use crate::error::{Error, corrupt};
+use crate::fold::{Entropy, Fold, Recorded, read_entry, type_of};
+use crate::layout::bodies::{Content as BodyContent, NONCE_BYTES, Version};
+use crate::layout::log::{Command, Content, Operation, Settings};
+use crate::layout::meta::{Counters, counters_key};
+use crate::layout::rows;
+use crate::numbers::{Place, Seat};
+use crate::proposal::{Action, Proposal, Rejection};
+use crate::search::SystemNames;
+
+/// A replay makes no nonces: those of the bodies are taken over.
+struct NoEntropy;
+
+impl Entropy for NoEntropy {
+    fn nonce(&mut self) -> [u8; NONCE_BYTES] {
+        [0; NONCE_BYTES]
+    }
+}
+
+/// A group of this many entries is synced at once.
+const GROUP: u64 = 500;
+
+/// Folds the log of the store at `source` into a new store at `target`. Entries and bodies come out as they went in;
+/// if the index is now made otherwise than the log last says, that is stated in a further entry.
+///
+/// # Errors
+/// Damage in the source, a command that is now decided otherwise, a full disk.
+pub fn replay(source: &Path, target: &Path, limits: &Limits, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+    let source = Engine::open(source, limits)?;
+    let target = Engine::open(target, limits)?;
+    let view = View::newest(&source)?;
+    let counters = view.get(Family::State, counters_key())?;
+    let last = match counters.and_then(|value| Counters::decode(&value)) {
+        Some(counters) => counters.place,
+        None => last_place(&view)?,
+    };
+    let (_, first) = read_entry(&view, Place(1))?;
+    let Content::Settings(mut settings) = first.content else {
+        return Err(corrupt("entry 1 of the log", "it does not state the settings"));
+    };
+    let mut fold = Fold::begin(&target, settings.clone(), first.instant, SystemNames::default())?;
+    for at in 2..=last.0 {
+        let place = Place(at);
+        let (chain, entry) = read_entry(&view, place)?;
+        match entry.content {
+            Content::Settings(stated) => {
+                fold.restate(&target, stated.clone(), entry.instant)?;
+                settings = stated;
+            }
+            Content::Transaction(commands) => {
+                let mut recorded = Recorded { instant: entry.instant, ..Recorded::default() };
+                let mut actions = Vec::with_capacity(commands.len());
+                for command in commands {
+                    let (action, nonce) = action(&view, &fold, place, &command)?;
+                    recorded.nonces.push(nonce);
+                    recorded.resolved.push(command.resolved);
+                    actions.push(crate::proposal::Command {
+                        resource_type: type_of(command.type_number),
+                        id: command.id.unpack(),
+                        action,
+                        if_match: command.if_match,
+                    });
+                }
+                let proposal =
+                    Proposal { circumstances: entry.circumstances, commands: actions, once: entry.once, recorded: None };
+                let outcome = fold.apply(&target, proposal, entry.instant, &mut NoEntropy, Some(&recorded));
+                outcome.map_err(|rejection| refused(place, rejection))?;
+            }
+        }
+        if fold.place() != place || fold.chain() != chain {
+            return Err(corrupt(&format!("entry {place} of the log"), "folded anew it is not the same"));
+        }
+        if at % GROUP == 0 {
+            target.sync()?;
+            progress(Progress { stage: "folding the log", done: at, total: last.0 });
+        }
+    }
+    let made = Settings { parameters: parameters().fingerprint(), ..settings.clone() };
+    if made != settings {
+        let instant = fold.last_instant().saturating_add(1);
+        fold.restate(&target, made, instant)?;
+    }
+    target.sync()?;
+    progress(Progress { stage: "folding the log", done: last.0, total: last.0 });
+    target.flush()
+}
+
+fn refused(place: Place, rejection: Rejection) -> Error {
+    match rejection {
+        Rejection::Store(error) => error,
+        Rejection::Command { index, issue, .. } => corrupt(
+            &format!("entry {place} of the log"),
+            format!("command {} was accepted and is refused when folded anew: {}", index + 1, issue.diagnostics),
+        ),
+    }
+}
+
+/// The last entry, where the counters cannot be read.
+fn last_place(view: &View<'_>) -> Result<Place, Error> {
+    let mut entries = view.range(Family::Log, &[0], &[0xff; 9]);
+    entries.seek_to_last();
+    let found = entries.key().map(crate::layout::log::read_key);
+    entries.status()?;
+    found.ok_or_else(|| corrupt("the log", "it is empty"))
+}
+
+fn action(
+    view: &View<'_>,
+    fold: &Fold,
+    place: Place,
+    command: &Command,
+) -> Result<(Action, Option<[u8; NONCE_BYTES]>), Error> {
+    if command.operation == Operation::Delete {
+        return Ok((Action::Delete, None));
+    }
+    let name = || format!("the body of entry {place} of the log");
+    let seat = Seat { person: command.person, resource: command.resource };
+    let value = view.get(Family::Bodies, rows::key(seat, command.type_number, place))?;
+    let value = value.ok_or_else(|| corrupt(&name(), "it is missing"))?;
+    let BodyContent::Text { nonce, splice, text } = Version::decode(&value)?.content else {
+        return Err(corrupt(&name(), "it has been destroyed"));
+    };
+    let body = Body { text: text.to_owned(), splice };
+    let id = command.id.unpack();
+    let draft = Draft::of_body(body, &id, fold.zone()).map_err(|issue| corrupt(&name(), issue.diagnostics))?;
+    let draft = Box::new(draft);
+    let action = match (&command.operation, &command.if_none_exist) {
+        (Operation::Create, _) => Action::Create { draft, references: Vec::new(), if_none_exist: None },
+        _ => Action::Update { draft, references: Vec::new() },
+    };
+    Ok((action, Some(*nonce)))
+}

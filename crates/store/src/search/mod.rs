@@ -1,0 +1,165 @@
+//! Running a search on the index, now or as of any place in the log.
+//!
+//! A query becomes a [`plan`]: its criteria linked to numbers, each a test on a resource's index entries and, where it
+//! can be one, a source of candidates. One source drives, chosen by counting a few rows of each; the others filter. The
+//! filters read the version's entry list (`rows`), never its body.
+//!
+//! Sources come in two orders. Rows of one value stand in the order of seats (person, resource): such streams are
+//! merged and intersected by leaps ([`stream`]). Ranges of values stand in the order of values ([`values`]). Either way the
+//! page's place in its source is a key, so that a page costs what is on it, wherever it lies, and can be turned both
+//! ways. A sort drives along its own parameter's rows unless collecting and sorting is cheaper ([`sort`]).
+//!
+//! As of an earlier place, every source reads `live` and `past` together and keeps the rows whose lifetime holds the
+//! place; includes, chains, `_has` and totals see the same place.
+
+mod budget;
+mod collect;
+mod cursor;
+mod include;
+mod links;
+mod page;
+mod plan;
+mod rows;
+mod sort;
+mod stream;
+mod values;
+
+use std::cell::RefCell;
+use std::sync::{Arc, RwLock};
+
+use fhir::date_time::Micros;
+use fhir::definitions::CaseSensitivity;
+use fhir::{Issue, TypeId, r4};
+use search::condition::Numbers;
+use search::query::Query;
+
+pub use budget::Budget;
+pub use page::{Cursor, Found, Page};
+
+use crate::engine::{Family, View};
+use crate::error::Error;
+use crate::layout::{ids, symbols};
+use crate::numbers::{PackedId, Place, ResourceNumber};
+
+/// Why a search has no answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// The store failed.
+    Store(Error),
+    /// The query asks for too much, or for something that cannot be.
+    Query(Issue),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Store(error)
+    }
+}
+
+impl From<rocksdb::Error> for Failure {
+    fn from(error: rocksdb::Error) -> Failure {
+        Failure::Store(error.into())
+    }
+}
+
+/// The numbers of the code systems in which case matters, shared by fold and readers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SystemNames {
+    case_sensitive: Arc<RwLock<Vec<u32>>>,
+}
+
+/// UCUM says that case matters; it is not among R4's own code systems.
+const CASE_SENSITIVE: &[&str] = &["http://unitsofmeasure.org", "urn:ietf:bcp:47", "urn:ietf:bcp:13"];
+
+impl SystemNames {
+    /// Those a store has met.
+    pub(crate) fn read(view: &View<'_>) -> Result<SystemNames, Error> {
+        let names = SystemNames::default();
+        let (start, end) = (symbols::text_key(0), symbols::text_key(u32::MAX));
+        let mut rows = view.range(Family::State, &start, &end);
+        rows.seek_to_first();
+        while let (Some(key), Some(uri)) = (rows.key(), rows.value()) {
+            if let Ok(uri) = std::str::from_utf8(uri) {
+                names.learn(uri, symbols::decode(&key[1..]));
+            }
+            rows.next();
+        }
+        rows.status()?;
+        Ok(names)
+    }
+
+    pub(crate) fn learn(&self, uri: &str, number: u32) {
+        let of_r4 = r4().terminology().code_system(uri).map(|s| s.case_sensitivity);
+        let is_sensitive = of_r4 == Some(CaseSensitivity::Sensitive) || CASE_SENSITIVE.contains(&uri);
+        if is_sensitive && let Ok(mut numbers) = self.case_sensitive.write() {
+            numbers.push(number);
+        }
+    }
+
+    fn case_sensitive(&self) -> Vec<u32> {
+        self.case_sensitive.read().map(|n| n.clone()).unwrap_or_default()
+    }
+}
+
+/// A search on one state of the store.
+pub(crate) struct Searcher<'v> {
+    view: View<'v>,
+    /// The place the answer is true for.
+    at: Place,
+    /// Whether that is the view's own last place, so that no past row can matter.
+    is_now: bool,
+    /// The instant of that place.
+    instant: Micros,
+    systems: SystemNames,
+    budget: Budget,
+    rows: RefCell<Option<rows::RowsReader<'v>>>,
+}
+
+impl<'v> Searcher<'v> {
+    /// On the newest state, for the fold.
+    pub(crate) fn newest(view: View<'v>, at: Place, instant: Micros, systems: &SystemNames) -> Searcher<'v> {
+        Searcher::at(view, at, true, instant, systems, Budget::default())
+    }
+
+    /// On the state as of a place.
+    pub(crate) fn at(
+        view: View<'v>,
+        at: Place,
+        is_now: bool,
+        instant: Micros,
+        systems: &SystemNames,
+        budget: Budget,
+    ) -> Searcher<'v> {
+        Searcher { view, at, is_now, instant, systems: systems.clone(), budget, rows: RefCell::new(None) }
+    }
+
+    /// The first resources that match, at most `limit`.
+    pub(crate) fn first_matches(&self, query: &Query, limit: usize) -> Result<Vec<ResourceNumber>, Failure> {
+        let plan = self.plan(query.resource_type, &query.criteria)?;
+        let matches = self.seats(&plan, Some(limit))?;
+        Ok(matches.into_iter().map(|seat| seat.resource).collect())
+    }
+
+    /// How many resources match.
+    pub(crate) fn count(&self, query: &Query) -> Result<u64, Failure> {
+        let plan = self.plan(query.resource_type, &query.criteria)?;
+        self.count_plan(&plan)
+    }
+}
+
+impl Numbers for Searcher<'_> {
+    fn system(&self, uri: &str) -> Option<u32> {
+        let found = self.view.get(Family::State, symbols::number_key(uri)).ok().flatten();
+        found.map(|value| symbols::decode(&value))
+    }
+
+    fn resource(&self, resource_type: TypeId, id: &str) -> Option<u64> {
+        let type_number = r4().resource_number(resource_type)?;
+        let found = self.view.get(Family::State, ids::key(type_number, &PackedId::new(id))).ok().flatten();
+        found.map(|value| ids::decode(&value).0)
+    }
+
+    fn case_sensitive_systems(&self) -> Vec<u32> {
+        self.systems.case_sensitive()
+    }
+}
