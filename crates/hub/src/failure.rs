@@ -12,12 +12,18 @@ pub enum Kind {
     NotFound,
     /// There is no such interaction here: 405.
     NotAllowed,
+    /// No form the client takes: 406.
+    NotAcceptable,
+    /// The client stopped sending: 408.
+    Timeout,
     /// There was such a thing: 410.
     Gone,
     /// A condition does not hold: 412.
     PreconditionFailed,
     /// What was sent is too large: 413.
     TooLarge,
+    /// What was sent is in a form that is not read here: 415.
+    UnsupportedMediaType,
     /// What was asked for costs too much: 422.
     TooCostly,
     /// This is not available here: 501.
@@ -38,9 +44,12 @@ impl Kind {
             Kind::Invalid => 400,
             Kind::NotFound => 404,
             Kind::NotAllowed => 405,
+            Kind::NotAcceptable => 406,
+            Kind::Timeout => 408,
             Kind::Gone => 410,
             Kind::PreconditionFailed => 412,
             Kind::TooLarge => 413,
+            Kind::UnsupportedMediaType => 415,
             Kind::TooCostly => 422,
             Kind::NotSupported => 501,
             Kind::Unavailable => 503,

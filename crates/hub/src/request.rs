@@ -15,6 +15,20 @@ pub struct Prepared {
     pub(crate) proposal: Proposal,
 }
 
+impl Prepared {
+    /// How many resources it writes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.proposal.commands.len()
+    }
+
+    /// Whether it does nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.proposal.commands.is_empty()
+    }
+}
+
 /// What a write may carry beside the resource.
 #[derive(Clone, Debug, Default)]
 pub struct WriteOptions {
@@ -125,6 +139,7 @@ impl Hub {
             id,
             action: Action::Create { draft, references, if_none_exist: None },
             if_match: None,
+            version: None,
         })
     }
 }

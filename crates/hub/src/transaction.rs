@@ -216,7 +216,14 @@ impl Hub {
         }
         let requests: Vec<Result<Request<'_>, Failure>> = entries.iter().map(|e| request(*e)).collect();
         if is_transaction {
-            self.plan_transaction(access, requests, options)
+            let mut ids = |_: NodeRef<'_>| self.new_id();
+            let (commands, entries, sources) = self.transaction_commands(requests, &mut ids)?;
+            let writes = if commands.is_empty() {
+                Vec::new()
+            } else {
+                vec![self.prepared(access, self.with_provenance(commands, options)?, options.once)]
+            };
+            Ok(Batch { is_transaction: true, entries, sources, writes })
         } else {
             Ok(self.plan_batch(access, requests))
         }
@@ -240,18 +247,20 @@ impl Hub {
         batch
     }
 
-    fn plan_transaction(
+    /// The commands of a transaction's entries in the order they are done, what becomes of each entry, and the entry
+    /// each command comes from. `ids` gives ids to resources that are created.
+    fn transaction_commands(
         &self,
-        access: &Access,
         requests: Vec<Result<Request<'_>, Failure>>,
-        options: &WriteOptions,
-    ) -> Result<Batch, Failure> {
+        ids: &mut dyn FnMut(NodeRef<'_>) -> String,
+    ) -> Result<(Vec<Command>, Vec<Planned>, Vec<usize>), Failure> {
         let at_entry = |index: usize| format!("Bundle.entry[{index}]");
         let mut known: Vec<Request<'_>> = Vec::with_capacity(requests.len());
         for (index, request) in requests.into_iter().enumerate() {
             known.push(request.map_err(|f| f.under(&at_entry(index)))?);
         }
-        let ids: Vec<String> = known.iter().map(|r| r.id.clone().unwrap_or_else(|| self.new_id())).collect();
+        let given = |r: &Request<'_>| r.id.clone().or_else(|| r.resource.map(&mut *ids)).unwrap_or_default();
+        let ids: Vec<String> = known.iter().map(given).collect();
         let substitutions = substitutions(&known, &ids)?;
         let mut order: Vec<usize> = (0..known.len()).collect();
         order.sort_by_key(|at| known[*at].method as u8);
@@ -271,19 +280,13 @@ impl Hub {
             sources.push(at);
             commands.push(command);
         }
-        let writes = if commands.is_empty() {
-            Vec::new()
-        } else {
-            vec![self.prepared(access, self.with_provenance(commands, options)?, options.once)]
-        };
-        let entries = entries.into_iter().flatten().collect();
-        Ok(Batch { is_transaction: true, entries, sources, writes })
+        Ok((commands, entries.into_iter().flatten().collect(), sources))
     }
 
     fn command(&self, request: &Request<'_>, id: String, substitutions: &Substitutions) -> Result<Command, Failure> {
         let resource_type = request.resource_type.unwrap_or(r4().well_known().resource);
         let (Some(resource), true) = (request.resource, request.method != Method::Delete) else {
-            return Ok(Command { resource_type, id, action: Action::Delete, if_match: request.if_match });
+            return Ok(Command { resource_type, id, action: Action::Delete, if_match: request.if_match, version: None });
         };
         if request.method == Method::Put && resource.id().as_deref() != Some(&id) {
             let message = format!("the resource must say the id of its address: \"id\":\"{id}\"");
@@ -302,7 +305,7 @@ impl Hub {
         } else {
             Action::Update { draft, references }
         };
-        Ok(Command { resource_type, id, action, if_match: request.if_match })
+        Ok(Command { resource_type, id, action, if_match: request.if_match, version: None })
     }
 
     /// The Bundle that answers a batch or transaction, from the outcomes of what [`Batch::take_writes`] gave, in order.
@@ -438,6 +441,44 @@ fn rejected(rejection: Rejection, sources: &[usize]) -> Failure {
     match place {
         Some(place) => failure.under(&place),
         None => failure,
+    }
+}
+
+impl Hub {
+    /// The commands of a Bundle that is imported: of a transaction its entries', of a collection or search result one
+    /// for each resource (an update under its id, or a creation if it has none).
+    ///
+    /// # Errors
+    /// The first entry that cannot be done.
+    pub(crate) fn bundle_commands(
+        &self,
+        root: NodeRef<'_>,
+        ids: &mut dyn FnMut(NodeRef<'_>) -> String,
+    ) -> Result<Vec<Command>, Failure> {
+        let is_request = matches!(root.text_at("type").as_deref(), Some("transaction" | "batch"));
+        let requests = root
+            .all("entry")
+            .filter(|e| is_request || e.child("resource").is_some())
+            .map(|entry| if is_request { request(entry) } else { Ok(stored(entry)) })
+            .filter(|r| !matches!(r, Ok(r) if r.method == Method::Get))
+            .collect();
+        Ok(self.transaction_commands(requests, ids)?.0)
+    }
+}
+
+/// An entry that only carries a resource, as the request to store it.
+fn stored(entry: NodeRef<'_>) -> Request<'_> {
+    let resource = entry.child("resource");
+    let id = resource.and_then(NodeRef::id).map(String::from);
+    Request {
+        method: if id.is_some() { Method::Put } else { Method::Post },
+        url: String::new(),
+        resource_type: resource.map(NodeRef::value_type),
+        id,
+        resource,
+        if_match: None,
+        if_none_exist: None,
+        full_url: entry.text_at("fullUrl").map(String::from),
     }
 }
 

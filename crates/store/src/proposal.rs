@@ -33,6 +33,9 @@ pub struct Command {
     pub action: Action,
     /// Only if this is the current version.
     pub if_match: Option<u64>,
+    /// The number of the version to be made, where the data says so (only on import into an empty hub); used if it is
+    /// greater than the current version's.
+    pub version: Option<u64>,
 }
 
 /// A search that decides about a command.

@@ -69,6 +69,7 @@ pub fn replay(source: &Path, target: &Path, limits: &Limits, progress: &mut dyn 
                         id: command.id.unpack(),
                         action,
                         if_match: command.if_match,
+                        version: Some(command.version),
                     });
                 }
                 let proposal =

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -38,9 +38,6 @@ enum Job {
     /// Answers when everything proposed before is decided.
     Barrier(SyncSender<()>),
 }
-
-/// Proposals waiting for the fold; more wait outside.
-const QUEUE: usize = 1024;
 
 /// A group is synced when it has this many proposals, even if more wait.
 const GROUP: usize = 512;
@@ -102,7 +99,7 @@ impl Shared {
 /// An open store.
 pub struct Store {
     shared: Arc<Shared>,
-    jobs: Mutex<Option<SyncSender<Job>>>,
+    jobs: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -151,7 +148,7 @@ impl Store {
             published: RwLock::new(Arc::new(published)),
             metrics: Metrics::default(),
         });
-        let (sender, receiver) = sync_channel(QUEUE);
+        let (sender, receiver) = channel();
         let worker = Worker { shared: Arc::clone(&shared), fold, clock, entropy };
         let thread = std::thread::Builder::new().name("fold".to_owned()).spawn(move || worker.run(&receiver)).ok();
         Store { shared, jobs: Mutex::new(Some(sender)), thread: Mutex::new(thread) }
@@ -182,7 +179,7 @@ impl Store {
     }
 
     /// Proposes a transaction. `reply` is called once, from the fold's thread: with the outcome after it is on disk
-    /// and readers see it, or with the reason why nothing was done. Waits while the queue is full.
+    /// and readers see it, or with the reason why nothing was done. How much may wait is for the caller to limit.
     pub fn propose(&self, proposal: Proposal, reply: impl FnOnce(Result<Outcome, Rejection>) + Send + 'static) {
         let sender = self.jobs.lock().ok().and_then(|jobs| jobs.clone());
         let job = Job::Propose(Box::new(proposal), Box::new(reply));

@@ -521,6 +521,11 @@ impl<'f> Transaction<'f> {
                 ));
             }
         }
+        let mut head = head;
+        if let Some(version) = command.version.and_then(|v| v.checked_sub(1)).filter(|v| *v > head.version) {
+            // Earlier versions are not known here.
+            head.version = version;
+        }
         match command.action {
             Action::Delete => self.end(&command.id, command.if_match, number, head).map_err(Rejection::Store),
             Action::Create { .. } if head.state == State::Live => Err(reject(
@@ -615,7 +620,7 @@ impl<'f> Transaction<'f> {
         if !was_live {
             self.count(head.type_number, 1)?;
         }
-        if head.version > 0 && head.person != person {
+        if head.place.0 > 0 && head.person != person {
             head.earlier_persons.push((self.place, head.person));
         }
         let operation = if was_live { Operation::Update } else { Operation::Create };
@@ -668,7 +673,7 @@ impl<'f> Transaction<'f> {
     ) -> Result<CommandOutcome, Error> {
         let resource_type = type_of(head.type_number);
         if head.state != State::Live {
-            let instant = if head.version > 0 { self.current(number, &head)?.0 } else { self.changes.instant };
+            let instant = if head.place.0 > 0 { self.current(number, &head)?.0 } else { self.changes.instant };
             return Ok(CommandOutcome {
                 effect: Effect::NothingToDelete,
                 resource_type,

@@ -1,0 +1,60 @@
+//! The hub over HTTP.
+//!
+//! * [`rest`]: FHIR REST at `/fhir`. It only translates: a request into a call of `hub`, its answer into a response.
+//! * [`lanes`]: light work runs where it arrives; heavy work (large bodies, costly searches) waits in a lane of its own, so
+//!   that it takes no one else's time; and what all requests hold in memory is bounded.
+//! * [`open`]: a hub without authorisation answers only to its own machine.
+
+mod health;
+mod lanes;
+mod listen;
+mod open;
+mod rest;
+
+pub use lanes::LaneLimits;
+pub use listen::{Running, start};
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::Router;
+use axum::routing::{any, get};
+use hub::Hub;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::lanes::Lanes;
+
+/// How the hub is served.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Limits on work under way.
+    pub lanes: LaneLimits,
+    /// The program's version, for the CapabilityStatement.
+    pub version: String,
+}
+
+/// What every request shares.
+pub(crate) struct App {
+    pub(crate) hub: Hub,
+    pub(crate) lanes: Lanes,
+    pub(crate) version: String,
+    pub(crate) started: String,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) is_draining: AtomicBool,
+}
+
+pub(crate) type Shared = Arc<App>;
+
+/// The routes of the hub; `pages` are added to them.
+fn router(app: Shared, pages: Router) -> Router {
+    Router::new()
+        .route("/fhir", any(rest::handle))
+        .route("/fhir/", any(rest::handle))
+        .route("/fhir/{*path}", any(rest::handle))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .with_state(app)
+        .merge(pages)
+        .layer(axum::middleware::from_fn(open::guard))
+}

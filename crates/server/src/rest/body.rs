@@ -1,0 +1,95 @@
+//! Bodies of requests: their type, their size, their memory.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use bytes::{Bytes, BytesMut};
+use fhir::IssueType;
+use http_body_util::BodyExt;
+use hub::{Failure, Kind};
+
+use crate::Shared;
+use crate::lanes::BodyRoom;
+
+/// A body must keep coming: no pause may be longer.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// A body and the room it takes; keep both until it is done with.
+pub(crate) struct Body {
+    pub(crate) bytes: Bytes,
+    pub(crate) room: BodyRoom,
+}
+
+/// Refuses a body that is not FHIR JSON.
+pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Failure> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    let is_json = matches!(kind, "application/fhir+json" | "application/json" | "application/json+fhir" | "text/json");
+    let is_utf8 = parts.filter_map(|p| p.strip_prefix("charset=")).all(|c| matches!(c.trim_matches('"'), "utf-8" | "utf8"));
+    let unsupported = |message| Err(Failure::new(Kind::UnsupportedMediaType, IssueType::NotSupported, message));
+    if !is_json {
+        return unsupported(format!("Content-Type: '{kind}' is not read here; application/fhir+json is"));
+    }
+    if !is_utf8 {
+        return unsupported("FHIR JSON is always UTF-8".to_owned());
+    }
+    Ok(())
+}
+
+/// Reads a body of at most `limit` bytes (after decompression), waiting while others hold too much memory.
+pub(crate) async fn read(app: &Shared, request: Request, limit: usize) -> Result<Body, Failure> {
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|d| d > limit) {
+        return Err(too_large(limit));
+    }
+    let mut room = app.lanes.room();
+    let mut body = request.into_body();
+    let mut bytes = BytesMut::new();
+    let mut first: Option<Bytes> = None;
+    loop {
+        let frame = match tokio::time::timeout(PAUSE, body.frame()).await {
+            Err(_) => {
+                return Err(Failure::new(Kind::Timeout, IssueType::Timeout, "the body stopped coming; send it without pauses"));
+            }
+            Ok(None) => break,
+            Ok(Some(Err(error))) => {
+                return Err(Failure::new(Kind::Invalid, IssueType::Invalid, format!("the body could not be read: {error}")));
+            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        let length = bytes.len() + first.as_ref().map_or(0, Bytes::len) + data.len();
+        if length > limit {
+            return Err(too_large(limit));
+        }
+        let granted = tokio::time::timeout(PAUSE, app.lanes.grow(&mut room, length)).await;
+        match granted {
+            Ok(true) => {}
+            Ok(false) => return Err(too_large(app.lanes.limits.body_bytes)),
+            Err(_) => {
+                return Err(Failure::new(Kind::Unavailable, IssueType::Throttled, "too many large requests at once; try again"));
+            }
+        }
+        // A body that comes in one piece is not copied.
+        match first.take() {
+            None if bytes.is_empty() => first = Some(data),
+            Some(earlier) => {
+                bytes.extend_from_slice(&earlier);
+                bytes.extend_from_slice(&data);
+            }
+            None => bytes.extend_from_slice(&data),
+        }
+    }
+    Ok(Body { bytes: first.unwrap_or_else(|| bytes.freeze()), room })
+}
+
+fn too_large(limit: usize) -> Failure {
+    Failure::new(
+        Kind::TooLarge,
+        IssueType::TooLong,
+        format!("the body is larger than {limit} bytes; load large amounts with: yojigen import FILE --server URL"),
+    )
+}

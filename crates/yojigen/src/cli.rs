@@ -1,0 +1,226 @@
+//! What the command line understands.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// An open health hub: every person's lifelong record, on one machine or many.
+#[derive(Parser, Debug)]
+#[command(name = "yojigen", version, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  yojigen demo                                       a hub with a synthetic community, to look at
+  yojigen import patients.tar.zst --data hub         load files into a new hub
+  yojigen serve --data hub --open                    serve it on this machine: http://localhost:8080/
+  yojigen doctor --data hub                          is everything still there, and does it agree?
+
+Exit codes: 0 done, 1 done with findings or rejects, 2 not done. YOJIGEN_LOG=info says more; NO_COLOR says it plainly.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Task {
+    /// Serve a hub: FHIR at /fhir, pages at /
+    #[command(after_help = "\
+Examples:
+  yojigen serve --data hub --open
+  yojigen serve --data hub --open --listen 127.0.0.1:9000
+
+There is no authorisation yet, so a hub is only served with --open, which listens on loopback, answers only to names of
+this machine and refuses pages of other origins. SIGTERM or Ctrl-C ends it in order.")]
+    Serve(ServeArguments),
+    /// Load FHIR files into a hub
+    #[command(after_help = "\
+Examples:
+  yojigen import patients/ --data hub                  every file of a folder
+  yojigen import data.ndjson.zst bundle.json --data hub
+  yojigen import package.tgz --server http://localhost:8080/fhir
+  yojigen import old/ --data hub --recorded-from meta.lastUpdated
+
+Reads JSON (a resource, or a transaction, batch, collection or searchset Bundle), NDJSON, FHIR packages (.tgz) and
+archives (.tar), plain or compressed (.gz, .zst). Each piece is committed once: run the same command again to go on
+after an interruption, or to be sure; nothing is added twice. What is refused goes to a file with the reason beside it,
+and the exit code is 1.")]
+    Import(ImportArguments),
+    /// Write a hub's resources to NDJSON files, one a type
+    #[command(after_help = "\
+Examples:
+  yojigen export out --data hub
+  yojigen export out --data hub --type Patient --type Observation
+  yojigen export out --data hub --as-of 2025-04-01
+
+An export imported into an empty data directory keeps its moments of recording and version numbers.")]
+    Export(ExportArguments),
+    /// Examine a hub: every version, every index row, the log's chain
+    #[command(after_help = "\
+Examples:
+  yojigen doctor --data hub                what is damaged, if anything (exit code 1)
+  yojigen doctor --data hub --rebuild      make the index anew from the log
+
+The hub must not be running. --rebuild writes beside the old data and needs as much room again while it runs.")]
+    Doctor(DoctorArguments),
+    /// Make a synthetic Japanese community, the same for the same seed, and serve it
+    #[command(after_help = "\
+Examples:
+  yojigen demo                                         1,000 persons, served at http://localhost:8080/
+  yojigen demo --persons 20000 --seed 7 --data big --no-serve
+  yojigen demo --persons 1000000 --ndjson out          as files, without a hub")]
+    Demo(DemoArguments),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  yojigen completions bash > /etc/bash_completion.d/yojigen")]
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where a hub is, and what it may use.
+#[derive(Args, Debug, Clone)]
+pub struct DataArguments {
+    /// The data directory; made if it does not exist
+    #[arg(long, value_name = "DIR", env = "YOJIGEN_DATA")]
+    pub data: PathBuf,
+    /// The time zone (IANA name) of dates without one; fixed when the data directory is made
+    #[arg(long, value_name = "NAME", default_value = "Asia/Tokyo")]
+    pub zone: String,
+    /// Memory for the engine's cache of blocks
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 128)]
+    pub cache: usize,
+    /// Answer writes before they are on disk. Never do this to data you want to keep; it is for measuring what durability costs
+    #[arg(long, hide_short_help = true)]
+    pub not_durable: bool,
+}
+
+/// Arguments of `serve`.
+#[derive(Args, Debug)]
+pub struct ServeArguments {
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// Where to listen; loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Let everyone on this machine read and write everything
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// Arguments of `import`.
+#[derive(Args, Debug)]
+pub struct ImportArguments {
+    /// Files and folders, in the order given
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The data directory to load into; the hub must not be running
+    #[arg(long, value_name = "DIR", env = "YOJIGEN_DATA", required_unless_present = "server")]
+    pub data: Option<PathBuf>,
+    /// A running hub to load into, by its FHIR base
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    pub server: Option<String>,
+    /// Take the moments of recording from the data (only into an empty data directory)
+    #[arg(long, value_name = "ELEMENT", conflicts_with = "server")]
+    pub recorded_from: Option<RecordedFromArgument>,
+    /// Load again what has been loaded before
+    #[arg(long)]
+    pub again: bool,
+    /// Where refused pieces go, each with the reason
+    #[arg(long, value_name = "FILE", default_value = "rejects.ndjson")]
+    pub rejects: PathBuf,
+    /// The time zone (IANA name) of dates without one; fixed when the data directory is made
+    #[arg(long, value_name = "NAME", default_value = "Asia/Tokyo")]
+    pub zone: String,
+    /// Requests at once (with --server)
+    #[arg(long, value_name = "NUMBER", default_value_t = 8)]
+    pub jobs: usize,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Elements that say when something was recorded.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedFromArgument {
+    /// The moment and version the data was last updated elsewhere
+    #[value(name = "meta.lastUpdated")]
+    LastUpdated,
+    /// The moment a result was issued
+    #[value(name = "issued")]
+    Issued,
+    /// The end of the period it is about
+    #[value(name = "period")]
+    Period,
+}
+
+/// Arguments of `export`.
+#[derive(Args, Debug)]
+pub struct ExportArguments {
+    /// The folder to write to; made if it does not exist, must be empty
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// Only this type; may be given several times
+    #[arg(long = "type", value_name = "TYPE")]
+    pub types: Vec<String>,
+    /// As it was known at this moment
+    #[arg(long, value_name = "INSTANT")]
+    pub as_of: Option<String>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArguments {
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// Make the index anew from the log
+    #[arg(long)]
+    pub rebuild: bool,
+    /// Merge what is on disk into its most compact form
+    #[arg(long, conflicts_with = "rebuild")]
+    pub compact: bool,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Debug)]
+pub struct DemoArguments {
+    /// How many persons live in the community
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    pub persons: u64,
+    /// Which community; the same number gives the same one
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// The data directory to put it in
+    #[arg(long, value_name = "DIR", default_value = "yojigen-demo")]
+    pub data: PathBuf,
+    /// Write NDJSON files to this folder instead of making a hub
+    #[arg(long, value_name = "DIR")]
+    pub ndjson: Option<PathBuf>,
+    /// Where to listen; loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Make the community and stop
+    #[arg(long)]
+    pub no_serve: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}

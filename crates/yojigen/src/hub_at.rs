@@ -1,0 +1,64 @@
+//! Opening the hub of a data directory.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use hub::{Hub, OsEntropy, SearchLimits, SystemClock};
+use store::{Limits, Options, Store};
+
+use crate::cli::DataArguments;
+
+/// How a data directory is opened.
+#[derive(Clone, Debug)]
+pub struct Opening<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// The time zone of a new one.
+    pub zone: &'a str,
+    /// Memory and durability.
+    pub limits: Limits,
+    /// For a population that must be the same every time.
+    pub seed: Option<u64>,
+}
+
+impl<'a> From<&'a DataArguments> for Opening<'a> {
+    fn from(arguments: &'a DataArguments) -> Opening<'a> {
+        let limits = Limits {
+            block_cache: arguments.cache << 20,
+            is_durable: !arguments.not_durable,
+            ..Limits::default()
+        };
+        Opening { path: &arguments.data, zone: &arguments.zone, limits, seed: None }
+    }
+}
+
+/// Opens the hub of a data directory, making one where there is nothing.
+pub fn open(opening: &Opening<'_>) -> Result<Hub> {
+    if search::Zone::named(opening.zone).is_none() {
+        bail!("'{}' is not a time zone; write an IANA name such as Asia/Tokyo or Europe/Lisbon", opening.zone);
+    }
+    let options = Options {
+        limits: opening.limits,
+        zone: opening.zone.to_owned(),
+        clock: Box::new(SystemClock),
+        entropy: Box::new(opening.seed.map_or_else(OsEntropy::new, OsEntropy::seeded)),
+    };
+    let store =
+        Store::open(opening.path, options).with_context(|| format!("opening {}", opening.path.display()))?;
+    if store.settings().zone != opening.zone && opening.zone != "Asia/Tokyo" {
+        bail!(
+            "this data directory was made with the time zone {}; it cannot be served with {} (its index would have to be made anew)",
+            store.settings().zone,
+            opening.zone
+        );
+    }
+    Ok(Hub::new(store, fhir::Limits::default(), SearchLimits::default()))
+}
+
+/// Fails unless there is a data directory: for tasks that only read.
+pub fn must_exist(path: &Path) -> Result<()> {
+    if Store::is_at(path) {
+        return Ok(());
+    }
+    bail!("{} is not a data directory of yojigen; make one with import, demo or serve", path.display())
+}

@@ -1,0 +1,100 @@
+//! `yojigen import`
+//!
+//! One thread reads files into units ([`source`]), some make commands of them, and one hands those to the hub in the
+//! order of the files ([`local`]), or sends them to a server ([`remote`]). Each unit is committed under a key made of its
+//! content, in the same commit as what it holds, so there is no checkpoint that could disagree with the data.
+
+mod local;
+mod recorded;
+mod remote;
+mod report;
+mod source;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, bail};
+use hub::RecordedFrom;
+
+use crate::cli::{ImportArguments, RecordedFromArgument};
+use crate::export::MANIFEST;
+use crate::hub_at::{self, Opening};
+use crate::progress;
+use report::Report;
+use source::Sources;
+
+/// What stops an import before its end.
+pub type Stop = Arc<AtomicBool>;
+
+/// Imports.
+pub fn run(arguments: &ImportArguments) -> Result<ExitCode> {
+    let sources = Sources::find(&arguments.paths)?;
+    let stop: Stop = Arc::new(AtomicBool::new(false));
+    watch_for_interruption(&stop);
+    let mut report = Report::new(&arguments.rejects);
+    let bar = progress::bar(sources.bytes(), "bytes", arguments.quiet);
+    match (&arguments.server, &arguments.data) {
+        (Some(server), _) => remote::run(server, sources, arguments, &mut report, &bar, &stop)?,
+        (None, Some(path)) => {
+            let is_new = !store::Store::is_at(path);
+            let opening =
+                Opening { path, zone: &arguments.zone, limits: store::Limits::default(), seed: None };
+            let hub = hub_at::open(&opening)?;
+            let recorded = recorded_from(arguments, &sources, is_new);
+            match recorded {
+                Some(from) => recorded::run(&hub, sources, from, &mut report, &bar, &stop)?,
+                None => local::run(&hub, sources, arguments.again, &mut report, &bar, &stop)?,
+            }
+            hub.store().close()?;
+        }
+        (None, None) => bail!("name a data directory (--data) or a server (--server)"),
+    }
+    bar.finish_and_clear();
+    let was_stopped = stop.load(Ordering::Relaxed);
+    if arguments.json {
+        println!("{}", report.json(was_stopped));
+    } else {
+        report.print(was_stopped);
+    }
+    Ok(if report.rejected() > 0 || was_stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Where moments come from: as asked, or from `meta.lastUpdated` if an export is loaded into a new directory.
+fn recorded_from(arguments: &ImportArguments, sources: &Sources, is_new: bool) -> Option<RecordedFrom> {
+    match arguments.recorded_from {
+        Some(RecordedFromArgument::LastUpdated) => Some(RecordedFrom::LastUpdated),
+        Some(RecordedFromArgument::Issued) => Some(RecordedFrom::Issued),
+        Some(RecordedFromArgument::Period) => Some(RecordedFrom::Period),
+        None if is_new && sources.has_manifest => {
+            eprintln!("{MANIFEST} found: moments of recording and version numbers are kept");
+            Some(RecordedFrom::LastUpdated)
+        }
+        None => None,
+    }
+}
+
+/// The first Ctrl-C or SIGTERM ends the import in order, a second one at once.
+fn watch_for_interruption(stop: &Stop) {
+    let stop = Arc::clone(stop);
+    std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if stop.swap(true, Ordering::Relaxed) {
+                    std::process::exit(130);
+                }
+                eprintln!("stopping; run the same command again to go on");
+            }
+        });
+    });
+}

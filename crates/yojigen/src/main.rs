@@ -1,0 +1,39 @@
+//! `yojigen`: the hub as one program.
+
+mod cli;
+mod demo;
+mod doctor;
+mod export;
+mod hub_at;
+mod import;
+mod progress;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use cli::{Cli, Task};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("YOJIGEN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(!is_plain).with_writer(std::io::stderr).init();
+    let outcome = match cli.task {
+        Task::Serve(arguments) => serve::run(&arguments),
+        Task::Import(arguments) => import::run(&arguments),
+        Task::Export(arguments) => export::run(&arguments),
+        Task::Doctor(arguments) => doctor::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "yojigen", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("yojigen: {error:#}");
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,57 @@
+//! `yojigen serve`
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use hub::Hub;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::ServeArguments;
+use crate::hub_at;
+
+/// Serves until it is told to stop.
+pub fn run(arguments: &ServeArguments) -> Result<ExitCode> {
+    if !arguments.open {
+        bail!(
+            "there is no authorisation yet, so serving would show every record to everyone who can reach this address; \
+             if that is only you on this machine, say so with --open"
+        );
+    }
+    check_loopback(arguments.listen)?;
+    let hub = hub_at::open(&(&arguments.data).into())?;
+    serve(hub, arguments.listen, &arguments.data.data.display().to_string())
+}
+
+/// Refuses to listen where others can reach.
+pub fn check_loopback(address: SocketAddr) -> Result<()> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    bail!("--open listens on loopback only (127.0.0.1 or [::1]); {address} can be reached by others")
+}
+
+/// Serves a hub until SIGTERM or Ctrl-C, then ends in order.
+pub fn serve(hub: Hub, address: SocketAddr, data: &str) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let zone = hub.zone().name().to_owned();
+        let pages = web::pages(hub.clone());
+        let config = server::Config { version: env!("CARGO_PKG_VERSION").to_owned(), ..server::Config::default() };
+        let running = server::start(listener, hub, config, pages)?;
+        let address = running.address;
+        println!("Yojigen serves {data} (open to this machine; dates without a zone are in {zone})");
+        println!("  pages  http://localhost:{}/", address.port());
+        println!("  FHIR   http://localhost:{}/fhir", address.port());
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        eprintln!("stopping: finishing requests and writing out what is in memory");
+        running.stop().await.context("closing the store")?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
