@@ -102,7 +102,8 @@ impl Hub {
         let mut found: Vec<(Option<Micros>, Option<String>, Dated)> = Vec::with_capacity(commands.len());
         for command in commands {
             let (Action::Create { draft, .. } | Action::Update { draft, .. }) = &command.action else { continue };
-            let read = fhir::json::parse(draft.body.text.as_bytes(), &self.limits)?;
+            let json = text(&draft.body);
+            let read = fhir::json::parse(json.as_bytes(), &self.limits)?;
             let meta = source_meta(document, &command, is_kept_whole);
             let moment = match from {
                 RecordedFrom::LastUpdated => meta.0,
@@ -114,7 +115,7 @@ impl Hub {
             let encounter = read.root().text_at("encounter.reference").map(String::from);
             let version = if from == RecordedFrom::LastUpdated { meta.1 } else { None };
             let resource_type = r4().type_name(command.resource_type);
-            let dated = Dated { instant: 0, resource_type, id: command.id, version, json: draft.body.text.clone() };
+            let dated = Dated { instant: 0, resource_type, id: command.id, version, json };
             found.push((moment, encounter, dated));
         }
         let earliest = found.iter().filter_map(|(moment, ..)| *moment).min();
@@ -155,4 +156,11 @@ fn source_meta(document: &Resource, command: &Command, is_kept_whole: bool) -> (
     let zone = fhir::date_time::FixedZone(0);
     let instant = source.text_at("meta.lastUpdated").and_then(|t| DateTime::parse(&t).map(|d| d.interval(&zone).0));
     (instant, source.text_at("meta.versionId").and_then(|v| v.parse().ok()))
+}
+
+/// A body as a resource that reads: its text alone lacks what goes into `meta`.
+fn text(body: &fhir::body::Body) -> String {
+    let mut text = String::new();
+    body.write("1", "1970-01-01T00:00:00Z", &mut text);
+    text
 }

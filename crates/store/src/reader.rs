@@ -13,7 +13,7 @@ use crate::fold::{read_entry, total_at, type_of};
 use crate::layout::bodies::{Content, Version};
 use crate::layout::heads::{Head, State};
 use crate::layout::log::{self, Circumstances};
-use crate::layout::{circumstances, heads, history, ids, rows};
+use crate::layout::{circumstances, heads, history, ids, once, rows};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
 use crate::search::{Budget, Cursor, Failure, Found, Page, Searcher};
 use crate::writer::{Published, Shared};
@@ -151,6 +151,14 @@ impl Reader {
             place if place == self.published.place => Ok(self.published.instant),
             place => Ok(read_entry(&self.view()?, place)?.1.instant),
         }
+    }
+
+    /// Whether something was done under this key.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn is_done(&self, once: &[u8; 16]) -> Result<bool, Error> {
+        Ok(self.view()?.get(Family::State, once::key(once))?.is_some())
     }
 
     /// An entry of the log.

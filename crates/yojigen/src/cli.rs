@@ -16,7 +16,7 @@ Examples:
   yojigen doctor --data hub                          is everything still there, and does it agree?
 
 Exit codes: 0 done, 1 done with findings or rejects, 2 not done. YOJIGEN_LOG=info says more; NO_COLOR says it plainly.")]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub task: Task,
@@ -24,7 +24,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Subcommand, Debug)]
-pub enum Task {
+pub(crate) enum Task {
     /// Serve a hub: FHIR at /fhir, pages at /
     #[command(after_help = "\
 Examples:
@@ -81,7 +81,7 @@ Examples:
 
 /// Where a hub is, and what it may use.
 #[derive(Args, Debug, Clone)]
-pub struct DataArguments {
+pub(crate) struct DataArguments {
     /// The data directory; made if it does not exist
     #[arg(long, value_name = "DIR", env = "YOJIGEN_DATA")]
     pub data: PathBuf,
@@ -98,7 +98,7 @@ pub struct DataArguments {
 
 /// Arguments of `serve`.
 #[derive(Args, Debug)]
-pub struct ServeArguments {
+pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub data: DataArguments,
     /// Where to listen; loopback only
@@ -111,7 +111,7 @@ pub struct ServeArguments {
 
 /// Arguments of `import`.
 #[derive(Args, Debug)]
-pub struct ImportArguments {
+pub(crate) struct ImportArguments {
     /// Files and folders, in the order given
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
@@ -146,7 +146,7 @@ pub struct ImportArguments {
 
 /// Elements that say when something was recorded.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordedFromArgument {
+pub(crate) enum RecordedFromArgument {
     /// The moment and version the data was last updated elsewhere
     #[value(name = "meta.lastUpdated")]
     LastUpdated,
@@ -160,7 +160,7 @@ pub enum RecordedFromArgument {
 
 /// Arguments of `export`.
 #[derive(Args, Debug)]
-pub struct ExportArguments {
+pub(crate) struct ExportArguments {
     /// The folder to write to; made if it does not exist, must be empty
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
@@ -168,7 +168,7 @@ pub struct ExportArguments {
     pub data: DataArguments,
     /// Only this type; may be given several times
     #[arg(long = "type", value_name = "TYPE")]
-    pub types: Vec<String>,
+    pub(crate) types: Vec<String>,
     /// As it was known at this moment
     #[arg(long, value_name = "INSTANT")]
     pub as_of: Option<String>,
@@ -182,7 +182,7 @@ pub struct ExportArguments {
 
 /// Arguments of `doctor`.
 #[derive(Args, Debug)]
-pub struct DoctorArguments {
+pub(crate) struct DoctorArguments {
     #[command(flatten)]
     pub data: DataArguments,
     /// Make the index anew from the log
@@ -201,7 +201,7 @@ pub struct DoctorArguments {
 
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
-pub struct DemoArguments {
+pub(crate) struct DemoArguments {
     /// How many persons live in the community
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
     pub persons: u64,

@@ -7,6 +7,6 @@ use anyhow::Result;
 use crate::cli::DemoArguments;
 
 /// Makes a community and serves it.
-pub fn run(_arguments: &DemoArguments) -> Result<ExitCode> {
+pub(crate) fn run(_arguments: &DemoArguments) -> Result<ExitCode> {
     anyhow::bail!("under way")
 }

@@ -13,7 +13,7 @@ use crate::hub_at::{self, Opening};
 use crate::progress;
 
 /// Examines, or makes the index anew.
-pub fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     let path = &arguments.data.data;
     hub_at::must_exist(path)?;
     let opening = Opening::from(&arguments.data);

@@ -10,7 +10,7 @@ use crate::cli::DataArguments;
 
 /// How a data directory is opened.
 #[derive(Clone, Debug)]
-pub struct Opening<'a> {
+pub(crate) struct Opening<'a> {
     /// Where it is.
     pub path: &'a Path,
     /// The time zone of a new one.
@@ -19,6 +19,8 @@ pub struct Opening<'a> {
     pub limits: Limits,
     /// For a population that must be the same every time.
     pub seed: Option<u64>,
+    /// Whether what goes in says when it was recorded: then a new hub begins before all of that.
+    pub is_recorded: bool,
 }
 
 impl<'a> From<&'a DataArguments> for Opening<'a> {
@@ -28,19 +30,19 @@ impl<'a> From<&'a DataArguments> for Opening<'a> {
             is_durable: !arguments.not_durable,
             ..Limits::default()
         };
-        Opening { path: &arguments.data, zone: &arguments.zone, limits, seed: None }
+        Opening { path: &arguments.data, zone: &arguments.zone, limits, seed: None, is_recorded: false }
     }
 }
 
 /// Opens the hub of a data directory, making one where there is nothing.
-pub fn open(opening: &Opening<'_>) -> Result<Hub> {
+pub(crate) fn open(opening: &Opening<'_>) -> Result<Hub> {
     if search::Zone::named(opening.zone).is_none() {
         bail!("'{}' is not a time zone; write an IANA name such as Asia/Tokyo or Europe/Lisbon", opening.zone);
     }
     let options = Options {
         limits: opening.limits,
         zone: opening.zone.to_owned(),
-        clock: Box::new(SystemClock),
+        clock: if opening.is_recorded { Box::new(Dawn) } else { Box::new(SystemClock) },
         entropy: Box::new(opening.seed.map_or_else(OsEntropy::new, OsEntropy::seeded)),
     };
     let store =
@@ -56,9 +58,18 @@ pub fn open(opening: &Opening<'_>) -> Result<Hub> {
 }
 
 /// Fails unless there is a data directory: for tasks that only read.
-pub fn must_exist(path: &Path) -> Result<()> {
+pub(crate) fn must_exist(path: &Path) -> Result<()> {
     if Store::is_at(path) {
         return Ok(());
     }
     bail!("{} is not a data directory of yojigen; make one with import, demo or serve", path.display())
+}
+
+/// A clock that stands at the beginning of the year 1; no proposal asks it when all say their own moments.
+struct Dawn;
+
+impl store::Clock for Dawn {
+    fn now(&mut self) -> i64 {
+        -62_135_596_800_000_000
+    }
 }

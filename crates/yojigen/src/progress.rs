@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar towards a known number, with rate and time left; hidden if not wanted or not on a terminal.
-pub fn bar(total: u64, unit: &str, is_quiet: bool) -> ProgressBar {
+pub(crate) fn bar(total: u64, unit: &str, is_quiet: bool) -> ProgressBar {
     let target = if is_quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(5) };
     let bar = ProgressBar::with_draw_target(Some(total), target);
     let template = if unit == "bytes" {
@@ -21,7 +21,7 @@ pub fn bar(total: u64, unit: &str, is_quiet: bool) -> ProgressBar {
 }
 
 /// A whole number with separators: 1,234,567.
-pub fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

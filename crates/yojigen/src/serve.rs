@@ -12,7 +12,7 @@ use crate::cli::ServeArguments;
 use crate::hub_at;
 
 /// Serves until it is told to stop.
-pub fn run(arguments: &ServeArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     if !arguments.open {
         bail!(
             "there is no authorisation yet, so serving would show every record to everyone who can reach this address; \
@@ -25,7 +25,7 @@ pub fn run(arguments: &ServeArguments) -> Result<ExitCode> {
 }
 
 /// Refuses to listen where others can reach.
-pub fn check_loopback(address: SocketAddr) -> Result<()> {
+pub(crate) fn check_loopback(address: SocketAddr) -> Result<()> {
     if address.ip().is_loopback() {
         return Ok(());
     }
@@ -33,7 +33,7 @@ pub fn check_loopback(address: SocketAddr) -> Result<()> {
 }
 
 /// Serves a hub until SIGTERM or Ctrl-C, then ends in order.
-pub fn serve(hub: Hub, address: SocketAddr, data: &str) -> Result<ExitCode> {
+pub(crate) fn serve(hub: Hub, address: SocketAddr, data: &str) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;

@@ -1,10 +1,11 @@
 //! `yojigen import`
 //!
-//! One thread reads files into units ([`source`]), some make commands of them, and one hands those to the hub in the
-//! order of the files ([`local`]), or sends them to a server ([`remote`]). Each unit is committed under a key made of its
+//! One thread reads files into units ([`source`]), some make commands of them ([`pipeline`]), and one hands
+//! those to the hub in the order of the files ([`local`]), or sends them to a server ([`remote`]). Each unit is committed under a key made of its
 //! content, in the same commit as what it holds, so there is no checkpoint that could disagree with the data.
 
 mod local;
+mod pipeline;
 mod recorded;
 mod remote;
 mod report;
@@ -18,33 +19,43 @@ use anyhow::{Result, bail};
 use hub::RecordedFrom;
 
 use crate::cli::{ImportArguments, RecordedFromArgument};
-use crate::export::MANIFEST;
 use crate::hub_at::{self, Opening};
 use crate::progress;
 use report::Report;
 use source::Sources;
 
 /// What stops an import before its end.
-pub type Stop = Arc<AtomicBool>;
+pub(crate) type Stop = Arc<AtomicBool>;
 
 /// Imports.
-pub fn run(arguments: &ImportArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &ImportArguments) -> Result<ExitCode> {
     let sources = Sources::find(&arguments.paths)?;
     let stop: Stop = Arc::new(AtomicBool::new(false));
     watch_for_interruption(&stop);
     let mut report = Report::new(&arguments.rejects);
     let bar = progress::bar(sources.bytes(), "bytes", arguments.quiet);
     match (&arguments.server, &arguments.data) {
-        (Some(server), _) => remote::run(server, sources, arguments, &mut report, &bar, &stop)?,
+        (Some(server), _) => remote::run(server, &sources, arguments, &mut report, &bar, &stop)?,
         (None, Some(path)) => {
             let is_new = !store::Store::is_at(path);
-            let opening =
-                Opening { path, zone: &arguments.zone, limits: store::Limits::default(), seed: None };
+            let recorded = recorded_from(arguments, &sources);
+            let opening = Opening {
+                path,
+                zone: &arguments.zone,
+                limits: store::Limits::default(),
+                seed: None,
+                is_recorded: is_new && recorded.is_some(),
+            };
             let hub = hub_at::open(&opening)?;
-            let recorded = recorded_from(arguments, &sources, is_new);
-            match recorded {
-                Some(from) => recorded::run(&hub, sources, from, &mut report, &bar, &stop)?,
-                None => local::run(&hub, sources, arguments.again, &mut report, &bar, &stop)?,
+            let is_done = match recorded {
+                Some(from) => recorded::run(&hub, &sources, from, &mut report, &bar, &stop)?,
+                None => false,
+            };
+            if !is_done && arguments.recorded_from.is_some() {
+                bail!("this data directory holds other data; moments of recording can be set only in an empty one");
+            }
+            if !is_done {
+                local::run(&hub, &sources, arguments.again, &mut report, &bar, &stop)?;
             }
             hub.store().close()?;
         }
@@ -60,17 +71,13 @@ pub fn run(arguments: &ImportArguments) -> Result<ExitCode> {
     Ok(if report.rejected() > 0 || was_stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Where moments come from: as asked, or from `meta.lastUpdated` if an export is loaded into a new directory.
-fn recorded_from(arguments: &ImportArguments, sources: &Sources, is_new: bool) -> Option<RecordedFrom> {
+/// Where moments come from: as asked, or from `meta.lastUpdated` if an export is loaded into an empty directory.
+fn recorded_from(arguments: &ImportArguments, sources: &Sources) -> Option<RecordedFrom> {
     match arguments.recorded_from {
         Some(RecordedFromArgument::LastUpdated) => Some(RecordedFrom::LastUpdated),
         Some(RecordedFromArgument::Issued) => Some(RecordedFrom::Issued),
         Some(RecordedFromArgument::Period) => Some(RecordedFrom::Period),
-        None if is_new && sources.has_manifest => {
-            eprintln!("{MANIFEST} found: moments of recording and version numbers are kept");
-            Some(RecordedFrom::LastUpdated)
-        }
-        None => None,
+        None => sources.has_manifest.then_some(RecordedFrom::LastUpdated),
     }
 }
 

@@ -23,7 +23,7 @@ struct Tally {
 }
 
 /// What an import did.
-pub struct Report {
+pub(crate) struct Report {
     began: Instant,
     types: BTreeMap<&'static str, Tally>,
     rejected: u64,
@@ -33,19 +33,19 @@ pub struct Report {
 
 impl Report {
     /// An empty report; rejects go to `path`, which is made with the first.
-    pub fn new(path: &Path) -> Report {
+    pub(crate) fn new(path: &Path) -> Report {
         Report { began: Instant::now(), types: BTreeMap::new(), rejected: 0, path: path.to_owned(), file: None }
     }
 
     /// Notes a committed proposal.
-    pub fn committed(&mut self, outcome: &Outcome) {
+    pub(crate) fn committed(&mut self, outcome: &Outcome) {
         for command in &outcome.commands {
             self.add(fhir::r4().type_name(command.resource_type), command.effect, outcome.is_repeated);
         }
     }
 
     /// Notes one resource.
-    pub fn add(&mut self, type_name: &'static str, effect: Effect, is_repeated: bool) {
+    pub(crate) fn add(&mut self, type_name: &'static str, effect: Effect, is_repeated: bool) {
         let tally = self.types.entry(type_name).or_default();
         let counter = match effect {
             _ if is_repeated => &mut tally.repeated,
@@ -58,7 +58,7 @@ impl Report {
     }
 
     /// Notes something that was refused, with the reason beside it.
-    pub fn reject(&mut self, source: &str, issues: &[fhir::Issue], content: &[u8]) {
+    pub(crate) fn reject(&mut self, source: &str, issues: &[fhir::Issue], content: &[u8]) {
         self.rejected += 1;
         if self.file.is_none() {
             match File::create(&self.path) {
@@ -83,7 +83,7 @@ impl Report {
     }
 
     /// How many pieces were refused.
-    pub fn rejected(&self) -> u64 {
+    pub(crate) fn rejected(&self) -> u64 {
         self.rejected
     }
 
@@ -92,7 +92,7 @@ impl Report {
     }
 
     /// The table.
-    pub fn print(&mut self, was_stopped: bool) {
+    pub(crate) fn print(&mut self, was_stopped: bool) {
         if let Some(file) = &mut self.file {
             let _ = file.flush();
         }
@@ -127,7 +127,7 @@ impl Report {
     }
 
     /// The same for programs.
-    pub fn json(&mut self, was_stopped: bool) -> String {
+    pub(crate) fn json(&mut self, was_stopped: bool) -> String {
         if let Some(file) = &mut self.file {
             let _ = file.flush();
         }

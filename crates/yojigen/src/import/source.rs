@@ -15,11 +15,11 @@ const LINES: usize = 500;
 /// Bytes of NDJSON committed together, about.
 const CHUNK: usize = 1 << 20;
 /// A single document may be this large.
-pub const MAX_DOCUMENT: usize = 256 << 20;
+pub(crate) const MAX_DOCUMENT: usize = 128 << 20;
 
 /// What is committed together.
 #[derive(Debug)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// Where it comes from, for people: `file.tar!entry.json`, `file.ndjson:120`.
     pub name: String,
     /// What it is.
@@ -28,7 +28,7 @@ pub struct Unit {
 
 /// What a unit is.
 #[derive(Debug)]
-pub enum Content {
+pub(crate) enum Content {
     /// A document; kept whole if it comes from a package.
     Document { bytes: Vec<u8>, is_kept_whole: bool },
     /// Lines, each a resource, with their numbers.
@@ -37,9 +37,20 @@ pub enum Content {
     Unreadable(String),
 }
 
+impl Unit {
+    /// What it takes of memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Document { bytes, .. } => bytes.len(),
+            Content::Lines(lines) => lines.iter().map(|(_, line)| line.len()).sum(),
+            Content::Unreadable(_) => 0,
+        }
+    }
+}
+
 /// The files of an import.
 #[derive(Debug)]
-pub struct Sources {
+pub(crate) struct Sources {
     files: Vec<PathBuf>,
     bytes: u64,
     /// Whether they are an export of a hub.
@@ -86,7 +97,7 @@ fn kind_of(name: &str) -> Option<(Kind, Compression)> {
 
 impl Sources {
     /// Finds the files of paths; folders are searched, in the order of names.
-    pub fn find(paths: &[PathBuf]) -> Result<Sources> {
+    pub(crate) fn find(paths: &[PathBuf]) -> Result<Sources> {
         let mut sources = Sources { files: Vec::new(), bytes: 0, has_manifest: false, read: Arc::default() };
         for path in paths {
             let metadata = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
@@ -133,17 +144,17 @@ impl Sources {
     }
 
     /// How many bytes there are to read.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// How many bytes have been read; goes on counting while units are read elsewhere.
-    pub fn counter(&self) -> Arc<AtomicU64> {
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
     }
 
     /// Passes every unit to `take`, in order, until it returns false.
-    pub fn each(&self, take: &mut dyn FnMut(Unit) -> bool) {
+    pub(crate) fn each(&self, take: &mut dyn FnMut(Unit) -> bool) {
         for path in &self.files {
             let name = path.display().to_string();
             let opened = File::open(path).map(|file| Counted { file, read: Arc::clone(&self.read) });
