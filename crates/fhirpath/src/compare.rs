@@ -69,7 +69,7 @@ fn equal_values(a: &Value, b: &Value) -> Option<bool> {
         (Value::Type(..), Value::Type(..)) => Some(a == b),
         (Value::Integer(_) | Value::Decimal(_), Value::Integer(_) | Value::Decimal(_)) => Some(number(a) == number(b)),
         (Value::Date(x, _) | Value::DateTime(x, _), Value::Date(y, _) | Value::DateTime(y, _)) => {
-            compare_moments(x, y, is_date(a) != is_date(b)).map(|o| o == Ordering::Equal)
+            compare_moments(x, y).map(|o| o == Ordering::Equal)
         }
         (Value::Time(x, _), Value::Time(y, _)) => compare_times(*x, *y).map(|o| o == Ordering::Equal),
         (Value::Quantity(_), _) | (_, Value::Quantity(_)) => {
@@ -83,9 +83,6 @@ fn equal_values(a: &Value, b: &Value) -> Option<bool> {
     }
 }
 
-fn is_date(value: &Value) -> bool {
-    matches!(value, Value::Date(..))
-}
 
 fn number(value: &Value) -> Option<Decimal> {
     match value {
@@ -103,7 +100,7 @@ pub(crate) fn compare(left: &Value, right: &Value) -> Result<Option<Ordering>, S
             Ok(number(left).zip(number(right)).map(|(x, y)| x.cmp(&y)))
         }
         (Value::Date(x, _) | Value::DateTime(x, _), Value::Date(y, _) | Value::DateTime(y, _)) => {
-            Ok(compare_moments(x, y, is_date(left) != is_date(right)))
+            Ok(compare_moments(x, y))
         }
         (Value::Time(x, _), Value::Time(y, _)) => Ok(compare_times(*x, *y)),
         (Value::Quantity(_), _) | (_, Value::Quantity(_)) => {
@@ -122,7 +119,7 @@ fn cannot_compare(left: &Value, right: &Value) -> String {
 }
 
 /// The parts of a moment that can be compared, coarse to fine, on one clock if both have a zone.
-fn compare_moments(x: &DateTime, y: &DateTime, is_mixed: bool) -> Option<Ordering> {
+fn compare_moments(x: &DateTime, y: &DateTime) -> Option<Ordering> {
     // A date and a date-time compare as far as both go.
     let same_zone = x.offset_minutes() == y.offset_minutes();
     let have_zones = x.offset_minutes().is_some() && y.offset_minutes().is_some();
@@ -133,7 +130,6 @@ fn compare_moments(x: &DateTime, y: &DateTime, is_mixed: bool) -> Option<Orderin
         let (start_x, start_y) = (x.interval(&FixedZone(0)).0, y.interval(&FixedZone(0)).0);
         return same_precision(x, y).then(|| start_x.cmp(&start_y));
     }
-    let _ = is_mixed;
     let parts = |d: &DateTime| {
         let (year, month, day) = d.date();
         let (hour, minute, second, micros) = d.time();

@@ -82,7 +82,7 @@ impl<'a> Extraction<'a, '_> {
                 if parameter.kind == Kind::Composite {
                     self.composite(parameter, &item)?;
                 } else {
-                    let keys = self.keys(parameter.kind, parameter.code, &item);
+                    let keys = self.keys(parameter.kind, &item);
                     self.entries.extend(keys.into_iter().map(|k| k.entry(parameter.number)));
                 }
             }
@@ -101,7 +101,7 @@ impl<'a> Extraction<'a, '_> {
         let Some(node) = item.node() else { return Ok(()) };
         let part_keys = |component: &Component| -> Vec<KeyWriter> {
             let items = self.items(&component.expression, Some(node));
-            items.iter().flat_map(|i| self.keys(component.kind, component.code, i)).collect()
+            items.iter().flat_map(|i| self.keys(component.kind, i)).collect()
         };
         let parts: Vec<Vec<KeyWriter>> = parameter.components.iter().map(part_keys).collect();
         let combinations = parts.iter().map(Vec::len).fold(1usize, usize::saturating_mul);
@@ -124,14 +124,14 @@ impl<'a> Extraction<'a, '_> {
     }
 
     /// The keys of one value (<https://hl7.org/fhir/R4/search.html#table>).
-    fn keys(&self, kind: Kind, code: &str, item: &Item<'a>) -> Vec<KeyWriter> {
+    fn keys(&self, kind: Kind, item: &Item<'a>) -> Vec<KeyWriter> {
         match kind {
             Kind::Token => tokens(item),
             Kind::String => strings(item),
             Kind::Date => self.dates(item),
             Kind::Number => extent(item).map(|e| with(|k| number::write(&mut k.key, &e))).into_iter().collect(),
             Kind::Quantity => quantities(item),
-            Kind::Reference => references(item, code),
+            Kind::Reference => references(item),
             Kind::Uri => item.node().and_then(NodeRef::value).map(|v| with(|k| uri::write(k, &v))).into_iter().collect(),
             Kind::Composite | Kind::Special => Vec::new(),
         }
@@ -360,7 +360,7 @@ fn unit_keys(node: NodeRef<'_>, extent: &Extent, keys: &mut Vec<KeyWriter>) {
     }
 }
 
-fn references(item: &Item<'_>, code: &str) -> Vec<KeyWriter> {
+fn references(item: &Item<'_>) -> Vec<KeyWriter> {
     let Some(node) = item.node() else { return Vec::new() };
     if node.is_resource() {
         // Bundle.composition and Bundle.message point at an entry of the Bundle itself.
@@ -385,6 +385,5 @@ fn references(item: &Item<'_>, code: &str) -> Vec<KeyWriter> {
     {
         keys.push(with(|k| reference::write_identifier(k, text_of(identifier, "system").as_deref(), &value)));
     }
-    let _ = code;
     keys
 }

@@ -41,7 +41,7 @@ impl Draft {
     /// # Errors
     /// What about it cannot be read or indexed.
     pub fn of_body(body: Body, id: &str, zone: &Zone) -> Result<Draft, Issue> {
-        let resource = read(&body.text)?;
+        let resource = read(&body)?;
         Draft::of(body, resource.root(), id, zone)
     }
 
@@ -70,14 +70,17 @@ impl Draft {
         labels: &KeptLabels,
         zone: &Zone,
     ) -> Result<Draft, Issue> {
-        let resource = read(&self.body.text)?;
+        let resource = read(&self.body)?;
         let edits = edits(resource.root(), substitutions);
         Draft::of_body(Body::new(resource.root(), id, &edits, labels), id, zone)
     }
 }
 
 /// Reads a text this hub has accepted before.
-fn read(text: &str) -> Result<Resource, Issue> {
+/// A body as a resource. Its text alone may not read: a `meta` whose members are all the hub's is empty in it.
+fn read(body: &Body) -> Result<Resource, Issue> {
+    let mut text = String::with_capacity(body.text.len() + 64);
+    body.write("1", "1970-01-01T00:00:00Z", &mut text);
     let limits = Limits { resource_bytes: usize::MAX, ..Limits::default() };
     fhir::json::parse(text.as_bytes(), &limits).map_err(|mut issues| issues.swap_remove(0))
 }
@@ -146,11 +149,11 @@ fn escaped(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// The labels of a text that another does not have: what survives an update (JSON of each Coding).
+/// The labels of a body that another does not have: what survives an update (JSON of each Coding).
 ///
 /// # Errors
 /// If one of the texts does not read.
-pub(crate) fn kept_labels(old: &str, new: &str) -> Result<KeptLabels, Issue> {
+pub(crate) fn kept_labels(old: &Body, new: &Body) -> Result<KeptLabels, Issue> {
     let (old, new) = (read(old)?, read(new)?);
     let identity = |label: NodeRef<'_>| {
         let part = |name: &str| label.child(name).and_then(NodeRef::value).map(String::from);

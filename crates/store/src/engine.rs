@@ -1,6 +1,6 @@
 //! RocksDB, set up for this store: how it is opened, read and synced. Nothing outside this file names an option.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rocksdb::{
@@ -37,7 +37,6 @@ impl Default for Limits {
 /// An open database.
 pub(crate) struct Engine {
     db: DB,
-    path: PathBuf,
     is_durable: bool,
 }
 
@@ -202,19 +201,9 @@ impl Engine {
             .map_err(|e| {
                 if e.to_string().contains("lock") { Error::InUse(path.to_owned()) } else { Error::from(e) }
             })?;
-        let engine = Engine { db, path: path.to_owned(), is_durable: limits.is_durable };
+        let engine = Engine { db, is_durable: limits.is_durable };
         engine.families()?;
         Ok(engine)
-    }
-
-    /// The data directory.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The folder of the engine's own files.
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.path.join(ENGINE_FOLDER)
     }
 
     pub(crate) fn families(&self) -> Result<Families<'_>, Error> {

@@ -142,10 +142,6 @@ impl PackedId {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
-
-    pub(crate) fn from_bytes(bytes: &[u8]) -> PackedId {
-        PackedId(bytes.to_vec())
-    }
 }
 
 fn hex(digit: u8) -> u8 {

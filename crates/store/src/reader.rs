@@ -468,8 +468,8 @@ impl Reader {
         Ok(in_range(range, version.instant, next))
     }
 
-    /// Passes every resource that exists (or existed as of a place), type by type in the order of recording of its
-    /// current version, to `visit` until it returns false.
+    /// Passes every resource of a type that exists (or existed as of a place), in the order of ids, to `visit` until it
+    /// returns false.
     ///
     /// # Errors
     /// As the engine says.
@@ -482,27 +482,25 @@ impl Reader {
         let view = self.view()?;
         let type_number = r4().resource_number(resource_type).unwrap_or(u8::MAX);
         let at = at.unwrap_or(self.published.place);
-        let (start, end) = (history::key(type_number, Place(0), 0), history::key(type_number, Place(at.0 + 1), 0));
-        let mut versions = view.range(Family::State, &start, &end);
-        versions.seek_to_first();
-        while let Some((key, value)) = versions.item() {
-            let (place, _) = history::read_key(key);
-            let number = history::decode(value);
+        let (start, end) = (ids::prefix(type_number), ids::prefix(type_number + 1));
+        let mut known = view.range(Family::State, &start, &end);
+        known.seek_to_first();
+        while let Some((_, value)) = known.item() {
+            let number = ids::decode(value);
             let head = stored_head(&view, number)?;
-            let is_current = if head.place <= at {
-                head.place == place && head.state == State::Live
-            } else {
-                version_at(&view, &head, number, at)?.is_some_and(|(p, v)| p == place && !v.is_deletion())
+            let version = match head.state {
+                State::Unwritten => None,
+                _ if head.place <= at => kept(&view, &head, number, head.place)?,
+                _ => current_at(&view, &head, number, at)?,
             };
-            if is_current
-                && let Some(version) = kept(&view, &head, number, place)?
+            if let Some(version) = version.filter(|v| v.text.is_some())
                 && !visit(version)
             {
                 return Ok(());
             }
-            versions.next();
+            known.next();
         }
-        Ok(versions.status()?)
+        Ok(known.status()?)
     }
 }
 

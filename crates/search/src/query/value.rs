@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use fhir::date_time::Zone as _;
 use fhir::definitions::SearchParameterType as Kind;
 use fhir::primitive::is_id;
 use fhir::{DateTime, Decimal, Reference, TypeId, r4};
@@ -307,7 +306,6 @@ pub(super) fn instant(text: &str, zone: &Zone) -> Result<i64, String> {
     if prefix != Prefix::Equal || text.starts_with("eq") {
         return Err("an instant has no prefix".to_owned());
     }
-    let _ = zone.offset_minutes(0);
     // The state as of a day, month or second is the state at its end.
     Ok(interval.end - 1)
 }

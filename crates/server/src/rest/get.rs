@@ -33,11 +33,11 @@ fn interaction(segments: &[String]) -> Result<Interaction, Failure> {
                 "searching all types at once is not available here; name a type: /fhir/Patient, or see /fhir/metadata",
             ));
         }
+        [name] if name.starts_with('$') => return Err(operation(name)),
         [name] => Interaction::Search { name: own(name), compartment: None },
         [name, "_history"] => Interaction::History(HistoryLevel::Type(type_named(name)?)),
         [_, id] | [_, id, ..] if id.starts_with('$') => return Err(operation(id)),
         [_, _, id] if id.starts_with('$') => return Err(operation(id)),
-        [name] if name.starts_with('$') => return Err(operation(name)),
         [name, id] => Interaction::Read { name: own(name), id: own(id) },
         [name, id, "_history"] => Interaction::History(HistoryLevel::Instance(type_named(name)?, own(id))),
         [name, id, "_history", version] => {

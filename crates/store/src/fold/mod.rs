@@ -6,7 +6,7 @@
 
 mod rows;
 
-use fhir::body::KeptLabels;
+use fhir::body::{Body, KeptLabels, Splice};
 use fhir::date_time::Micros;
 use fhir::definitions::SearchParameterType;
 use fhir::{Issue, IssueType, TypeId, r4};
@@ -562,7 +562,7 @@ impl<'f> Transaction<'f> {
         let resource_type = type_of(head.type_number);
         if was_live && head.has_labels {
             let (_, old) = self.current(number, &head)?;
-            let labels = kept_labels(&old, &draft.body.text)
+            let labels = kept_labels(&old, &draft.body)
                 .map_err(|issue| Rejection::Command { index, reason: Reason::Invalid, issue })?;
             if !labels.is_empty() {
                 draft = draft
@@ -573,7 +573,7 @@ impl<'f> Transaction<'f> {
         let size = u32::try_from(draft.body.text.len()).unwrap_or(u32::MAX);
         if was_live && head.size == size {
             let (instant, old) = self.current(number, &head)?;
-            if old == draft.body.text {
+            if old.text == draft.body.text {
                 let (effect, version) = (Effect::Unchanged, head.version);
                 return Ok(CommandOutcome { effect, resource_type, id: id.to_owned(), version, instant });
             }
@@ -723,14 +723,17 @@ impl<'f> Transaction<'f> {
         })
     }
 
-    /// When a resource's current version was recorded, and its text (empty for a deletion).
-    fn current(&self, number: ResourceNumber, head: &Head) -> Result<(Micros, String), Error> {
+    /// When a resource's current version was recorded, and its body (empty for a deletion).
+    fn current(&self, number: ResourceNumber, head: &Head) -> Result<(Micros, Body), Error> {
         let key = crate::layout::rows::key(head.seat(number), head.type_number, head.place);
         let value = self.view.get(Family::Bodies, key)?;
         let value = value.ok_or_else(|| corrupt("a body (family bodies)", format!("that of resource {} is missing", number.0)))?;
         let version = Version::decode(&value)?;
-        let text = if let BodyContent::Text { text, .. } = version.content { text } else { "" };
-        Ok((version.instant, text.to_owned()))
+        let body = match version.content {
+            BodyContent::Text { text, splice, .. } => Body { text: text.to_owned(), splice },
+            BodyContent::Deletion | BodyContent::Destroyed => Body { text: String::new(), splice: Splice::Alone(0) },
+        };
+        Ok((version.instant, body))
     }
 
     fn old_rows(&self, seat: Seat, head: &Head) -> Result<Vec<crate::layout::rows::Row>, Error> {

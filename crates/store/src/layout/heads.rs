@@ -73,17 +73,6 @@ impl Head {
         earlier.map_or(self.person, |(_, person)| *person)
     }
 
-    /// All persons it is or was kept with, the present one first.
-    pub(crate) fn persons(&self) -> Vec<ResourceNumber> {
-        let mut persons = vec![self.person];
-        for (_, person) in self.earlier_persons.iter().rev() {
-            if !persons.contains(person) {
-                persons.push(*person);
-            }
-        }
-        persons
-    }
-
     /// Where its current version is kept.
     pub(crate) fn seat(&self, resource: ResourceNumber) -> Seat {
         Seat { person: self.person, resource }
@@ -100,9 +89,4 @@ impl Head {
 
 pub(crate) fn key(resource: ResourceNumber) -> Vec<u8> {
     [&[HEADS], number_bytes(resource.0).as_slice()].concat()
-}
-
-/// The number in a head's key.
-pub(crate) fn read_key(key: &[u8]) -> ResourceNumber {
-    ResourceNumber(crate::numbers::read_number(key.get(1..).unwrap_or_default()))
 }

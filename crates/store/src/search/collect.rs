@@ -128,7 +128,7 @@ impl<'v> Searcher<'v> {
             let prefix = vec![plan.type_number, live::ALL];
             streams.push(Box::new(OneValue::new(self, prefix, None, is_backward)?));
         }
-        Ok((Intersection::of(streams, is_backward)?, covered))
+        Ok((Intersection::of(streams)?, covered))
     }
 
     /// The union of a condition's one-value ranges.

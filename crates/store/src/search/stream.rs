@@ -171,21 +171,17 @@ impl Stream for Union<'_> {
 /// What all of several streams have.
 pub(super) struct Intersection<'s> {
     streams: Vec<Box<dyn Stream + 's>>,
-    is_backward: bool,
 }
 
 impl<'s> Intersection<'s> {
     /// One stream of several (at least one).
-    pub(super) fn of(
-        mut streams: Vec<Box<dyn Stream + 's>>,
-        is_backward: bool,
-    ) -> Result<Box<dyn Stream + 's>, Failure> {
+    pub(super) fn of(mut streams: Vec<Box<dyn Stream + 's>>) -> Result<Box<dyn Stream + 's>, Failure> {
         if streams.len() == 1
             && let Some(only) = streams.pop()
         {
             return Ok(only);
         }
-        let mut intersection = Intersection { streams, is_backward };
+        let mut intersection = Intersection { streams };
         intersection.settle()?;
         Ok(Box::new(intersection))
     }
