@@ -1,0 +1,33 @@
+# Two commands: `make demo` and `make test`.
+
+# Outside the clone, so that all clones of a machine build RocksDB once.
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)
+export CARGO_TARGET_DIR ?= $(CACHE)/yojigen/target
+YOJIGEN := $(CARGO_TARGET_DIR)/release/yojigen
+PERSONS ?= 1000
+SEED ?= 1
+DATA ?= $(CACHE)/yojigen/demo
+LISTEN ?= 127.0.0.1:8080
+
+.PHONY: demo build test check system test-system
+
+demo: build
+	$(YOJIGEN) demo --persons $(PERSONS) --seed $(SEED) --data "$(DATA)" --listen $(LISTEN)
+
+# Always the whole workspace: part of it would be built with other features, and RocksDB a second time.
+build: system
+	cargo build --release --locked --workspace
+
+test: test-system build check
+	cargo test --release --locked --workspace
+
+check:
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+# What building needs of Debian: libclang, which reads RocksDB's headers.
+system:
+	@tools/needs libclang-dev g++
+
+test-system:
+	@tools/needs libclang-dev g++ strace chromium chromium-driver fonts-noto-cjk

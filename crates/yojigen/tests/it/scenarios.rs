@@ -1,0 +1,97 @@
+//! Declarative scenarios: `tests/scenarios/*.yaml`, each a list of requests and what must be answered.
+//!
+//! A scenario is run against a new, empty hub; with `YOJIGEN_BASE` set, against that server instead, whichever it is.
+//!
+//! ```yaml
+//! - name: a sentence
+//!   request: POST Patient
+//!   headers: {If-Match: W/"1"}
+//!   body: {resourceType: Patient}
+//!   status: 201
+//!   expect:                # JSON pointer: value; a text between slashes is contained; null means absent
+//!     /id: $keep patient   # kept under a name, used later as ${patient}
+//!   expect-headers: {etag: W/"1"}
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::hub::{Hub, agent, try_send};
+
+type Kept = BTreeMap<String, String>;
+
+fn filled(text: &str, kept: &Kept) -> String {
+    kept.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
+}
+
+/// Compares; `$keep name` keeps what is found.
+fn check(place: &str, expected: &Value, found: Option<&Value>, kept: &mut Kept) {
+    let expected: Value = match expected {
+        Value::String(text) => Value::String(filled(text, kept)),
+        other => other.clone(),
+    };
+    match (&expected, found) {
+        (Value::Null, None) => {}
+        (Value::String(text), Some(found)) if text.starts_with("$keep ") => {
+            let value = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+            kept.insert(text["$keep ".len()..].to_owned(), value);
+        }
+        (Value::String(text), Some(Value::String(found))) if text.len() > 2 && text.starts_with('/') && text.ends_with('/') => {
+            let part = &text[1..text.len() - 1];
+            assert!(found.contains(part), "{place}: '{found}' does not contain '{part}'");
+        }
+        (expected, Some(found)) => assert_eq!(expected, found, "{place}"),
+        (expected, None) => panic!("{place}: nothing there, expected {expected}"),
+    }
+}
+
+fn run(file: &Path) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let steps: Vec<Value> = serde_yaml_ng::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let folder = tempfile::tempdir().unwrap();
+    let own = std::env::var("YOJIGEN_BASE").is_err().then(|| Hub::serve(&folder.path().join("hub")));
+    let base = own.as_ref().map_or_else(|| std::env::var("YOJIGEN_BASE").unwrap(), |hub| hub.base.clone());
+    let agent = agent();
+    let mut kept = Kept::from([("base".to_owned(), base.clone())]);
+    for step in &steps {
+        let name = format!("{}: {}", file.file_name().unwrap().display(), step["name"].as_str().unwrap());
+        let (method, path) = step["request"].as_str().unwrap().split_once(' ').unwrap();
+        let headers: Vec<(String, String)> = step["headers"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(n, v)| (n.clone(), filled(v.as_str().unwrap(), &kept)))
+            .collect();
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let body = match &step["body"] {
+            Value::Null => String::new(),
+            Value::String(text) => filled(text, &kept),
+            other => filled(&other.to_string(), &kept),
+        };
+        let answer = try_send(&agent, &base, method, &filled(path, &kept), &headers, &body).unwrap();
+        assert_eq!(answer.status, step["status"].as_u64().unwrap() as u16, "{name}: {}", answer.body);
+        let json = answer.json();
+        for (pointer, expected) in step["expect"].as_object().into_iter().flatten() {
+            let place = format!("{name}: {pointer} of {}", answer.body);
+            check(&place, expected, json.pointer(&filled(pointer, &kept)), &mut kept);
+        }
+        for (header, expected) in step["expect-headers"].as_object().into_iter().flatten() {
+            let found = answer.header(&header.to_lowercase()).map(|v| Value::String(v.to_owned()));
+            check(&format!("{name}: header {header}"), expected, found.as_ref(), &mut kept);
+        }
+    }
+}
+
+#[test]
+fn every_scenario_holds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "yaml"));
+    files.sort();
+    assert!(files.len() >= 5, "scenarios are missing");
+    for file in files {
+        run(&file);
+    }
+}
