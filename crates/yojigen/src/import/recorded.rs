@@ -22,8 +22,9 @@ use super::{Stop, pipeline};
 
 /// Bytes sorted in memory; more go to files.
 const RUN: usize = 128 << 20;
-/// Resources of one moment committed together.
-const GROUP: usize = 500;
+/// Bytes of one moment committed together: more than one commit of a hub holds, so that what had one moment there has
+/// one here.
+const GROUP: usize = 160 << 20;
 
 /// A resource to be recorded.
 #[derive(PartialEq, Eq, Debug)]
@@ -134,11 +135,13 @@ fn commit(
         }
         let instant = first.instant;
         let mut names = BTreeSet::from([(first.resource_type, first.id.clone())]);
+        let mut bytes = first.json.len();
         let mut group = vec![first];
         next = sorted.next()?;
         while let Some(item) = &next {
             let is_new = names.insert((item.resource_type, item.id.clone()));
-            if item.instant != instant || group.len() == GROUP || !is_new {
+            bytes += item.json.len();
+            if item.instant != instant || bytes > GROUP || !is_new {
                 break;
             }
             group.extend(next.take());
