@@ -206,6 +206,13 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Bytes held in memory that have yet to be written out.
+    pub(crate) fn held(&self) -> u64 {
+        let Ok(families) = self.families() else { return 0 };
+        let of = |family| self.db.property_int_value_cf(family, "rocksdb.size-all-mem-tables").ok().flatten();
+        families.handles.into_iter().filter_map(of).sum()
+    }
+
     pub(crate) fn families(&self) -> Result<Families<'_>, Error> {
         let mut handles = Vec::with_capacity(FAMILIES.len());
         for name in FAMILIES {

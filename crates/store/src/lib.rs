@@ -25,6 +25,7 @@ mod proposal;
 mod reader;
 mod replay;
 mod search;
+mod space;
 mod wal;
 mod writer;
 

@@ -17,6 +17,7 @@ use crate::numbers::Place;
 use crate::proposal::{Outcome, Proposal, Rejection};
 use crate::reader::Reader;
 use crate::search::SystemNames;
+use crate::space::Disk;
 
 /// How a store is opened.
 pub struct Options {
@@ -128,7 +129,7 @@ impl Store {
                 fold
             }
         };
-        Ok(Store::start(engine, fold, systems, clock, entropy))
+        Ok(Store::start(engine, fold, systems, clock, entropy, Disk::of(path)))
     }
 
     fn start(
@@ -137,6 +138,7 @@ impl Store {
         systems: SystemNames,
         clock: Box<dyn Clock>,
         entropy: Box<dyn Entropy>,
+        disk: Disk,
     ) -> Store {
         let pinned = Pinned::new(Arc::clone(&engine), |engine| engine.db().snapshot());
         let published = Published { pinned, place: fold.place(), instant: fold.last_instant() };
@@ -149,7 +151,7 @@ impl Store {
             metrics: Metrics::default(),
         });
         let (sender, receiver) = channel();
-        let worker = Worker { shared: Arc::clone(&shared), fold, clock, entropy };
+        let worker = Worker { shared: Arc::clone(&shared), fold, clock, entropy, disk };
         let thread = std::thread::Builder::new().name("fold".to_owned()).spawn(move || worker.run(&receiver)).ok();
         Store { shared, jobs: Mutex::new(Some(sender)), thread: Mutex::new(thread) }
     }
@@ -246,6 +248,7 @@ struct Worker {
     fold: Fold,
     clock: Box<dyn Clock>,
     entropy: Box<dyn Entropy>,
+    disk: Disk,
 }
 
 impl Worker {
@@ -257,12 +260,14 @@ impl Worker {
             let mut answers: Vec<(Reply, Result<Outcome, Rejection>)> = Vec::new();
             let mut barriers = Vec::new();
             let began = Instant::now();
+            let has_room = self.disk.has_room(|| self.shared.engine.held());
             let mut next = Some(first);
             while let Some(job) = next.take() {
                 match job {
                     Job::Propose(proposal, reply) => {
                         let outcome = match &failed {
                             Some(error) => Err(Rejection::Store(Error::clone(error))),
+                            None if !has_room => Err(Rejection::Store(Error::DiskFull)),
                             None => self.decide(*proposal),
                         };
                         answers.push((reply, outcome));

@@ -346,3 +346,66 @@ fn a_stop_in_order_ends_well() {
     assert!(hub.stop());
     assert_eq!(Hub::serve(&data).get("Patient/p1").0, 200);
 }
+
+/// A small disk of its own, where the system lets one be made.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<SmallDisk> {
+        std::fs::create_dir_all(at).unwrap();
+        let output =
+            std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(at).output();
+        output.is_ok_and(|o| o.status.success()).then(|| SmallDisk(at.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(&folder.path().join("disk")) else {
+        eprintln!("\n*** NOT RUN: a_full_disk_refuses_and_recovers: needs the right to mount ***\n");
+        return;
+    };
+    let data = disk.0.join("hub");
+    let hub = Hub::serve(&data);
+    let ballast = disk.0.join("ballast");
+    let noise: String = {
+        let mut random = StdRng::seed_from_u64(1);
+        (0..200_000).map(|_| char::from(random.random_range(b'a'..=b'z'))).collect()
+    };
+    let write = |n: usize| {
+        let body = format!(r#"{{"resourceType":"Patient","id":"p{n}","name":[{{"text":"{noise}"}}]}}"#);
+        hub.send("PUT", &format!("Patient/p{n}"), &[], &body)
+    };
+    assert_eq!(write(0).status, 201);
+    let mut stored = 1;
+    let refused = loop {
+        let answer = write(stored);
+        if answer.status != 201 {
+            break answer;
+        }
+        stored += 1;
+        assert!(stored < 1000, "the disk does not fill");
+    };
+    assert_eq!(refused.status, 507, "{}", refused.body);
+    assert_eq!(refused.json()["issue"][0]["code"], "no-store");
+    // Someone else fills what is left; reads go on.
+    let _ = std::fs::write(&ballast, vec![0; 64 << 20]);
+    assert_eq!(write(stored).status, 507);
+    for n in 0..stored {
+        assert_eq!(hub.get(&format!("Patient/p{n}")).0, 200);
+    }
+    hub.kill();
+    std::fs::remove_file(&ballast).unwrap();
+    run_well(&["doctor", "--quiet", "--compact", "--data", data.to_str().unwrap()]);
+    let hub = Hub::serve(&data);
+    for n in 0..stored {
+        assert_eq!(hub.get(&format!("Patient/p{n}")).0, 200);
+    }
+}

@@ -67,10 +67,6 @@ impl Hub {
         Hub { base, child, agent: agent() }
     }
 
-    /// The process.
-    pub(crate) fn process(&mut self) -> &mut Child {
-        &mut self.child
-    }
 
     /// Ends it without warning.
     pub(crate) fn kill(mut self) {
