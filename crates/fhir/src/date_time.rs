@@ -256,7 +256,8 @@ impl DateTime {
     }
 }
 
-/// A moment as a FHIR instant in UTC: `2026-11-23T09:08:01.123Z`, with six digits where three do not suffice.
+/// A moment as a FHIR instant in UTC: `2026-11-23T09:08:01.123000Z`, always to the
+/// microsecond, as fewer digits would stand for a longer while.
 #[must_use]
 pub fn format_instant(micros: Micros) -> String {
     let seconds = micros.div_euclid(MICROS_PER_SECOND);
@@ -264,12 +265,7 @@ pub fn format_instant(micros: Micros) -> String {
     let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
     let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    if fraction % 1000 == 0 {
-        let millis = fraction / 1000;
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-    } else {
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:06}Z")
-    }
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:06}Z")
 }
 
 #[cfg(test)]

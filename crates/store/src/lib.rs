@@ -38,6 +38,6 @@ pub use layout::log::{Circumstances, Settings};
 pub use numbers::{PackedId, Place, ResourceNumber, Seat};
 pub use proposal::{Action, Command, CommandOutcome, Criteria, Effect, Outcome, Proposal, Reason, Rejection};
 pub use reader::{HistoryEntry, HistoryRange, Kept, Reader};
-pub use replay::replay;
+pub use replay::{Contents, contents, replay};
 pub use search::{Budget, Cursor, Failure, Found, Page};
 pub use writer::{Metrics, Options, Store};

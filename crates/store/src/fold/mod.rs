@@ -457,7 +457,13 @@ impl<'f> Transaction<'f> {
         Head::decode(&value)
     }
 
-    /// The number of a resource, given now if it has none; also whether it had one.
+    /// Whether a resource has a number.
+    fn is_numbered(&self, type_number: u8, id: &PackedId) -> Result<bool, Error> {
+        Ok(self.numbers.contains_key(&(type_number, id.clone()))
+            || self.view.get(Family::State, ids::key(type_number, id))?.is_some())
+    }
+
+    /// The number of a resource, given now if it has none.
     fn number(&mut self, type_number: u8, id: &PackedId) -> Result<ResourceNumber, Error> {
         let key = (type_number, id.clone());
         if let Some(number) = self.numbers.get(&key) {
@@ -496,6 +502,16 @@ impl<'f> Transaction<'f> {
         };
         let name = format!("{}/{}", r4().type_name(command.resource_type), command.id);
         let id = PackedId::new(&command.id);
+        if matches!(command.action, Action::Delete) && command.if_match.is_none() && !self.is_numbered(type_number, &id)? {
+            // What the log does not record must leave no trace, not even a number given.
+            return Ok(CommandOutcome {
+                effect: Effect::NothingToDelete,
+                resource_type: command.resource_type,
+                id: command.id,
+                version: 0,
+                instant: self.changes.instant,
+            });
+        }
         let number = self.number(type_number, &id)?;
         if let Some(earlier) = self.written.insert(number, index) {
             return Err(reject(

@@ -248,7 +248,7 @@ fn recorded_moments_come_from_the_data() {
     ]);
     let hub = crate::hub::Hub::serve(&data);
     let (_, patient) = hub.get("Patient/p");
-    assert_eq!(patient["meta"]["lastUpdated"], "2020-05-05T00:00:00.000Z");
+    assert_eq!(patient["meta"]["lastUpdated"], "2020-05-05T00:00:00.000000Z");
     assert_eq!(patient["meta"]["versionId"], "5");
     assert_eq!(hub.get("Patient?_asOf=2019-01-01&_summary=count").1["total"], 1);
     assert_eq!(hub.get("Patient/p?_asOf=2019-01-01").0, 404);
