@@ -1,5 +1,6 @@
 //! Chores of the project that are not shell: `cargo xtask <task>`.
 
+mod bench;
 mod definitions;
 
 use anyhow::{Result, bail};
@@ -7,6 +8,8 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask <task>
 
+  bench [w1] [w2] [w3] [w4] [w12] [--runs N] [--seconds N] [--resources N] [--folder DIR] [--archive FILE] [--out DIR]
+        measure the workloads; raw figures go to docs/performance
   definitions --package FILE [--out FILE]
         distil the official package hl7.fhir.r4.examples (.tgz) into the table the hub is built on
 ";
@@ -14,6 +17,7 @@ cargo xtask <task>
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
+        Some("bench") => bench::run(&arguments[1..]),
         Some("definitions") => definitions::run(&arguments[1..]),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");
