@@ -23,22 +23,22 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     if arguments.compact {
         let hub = hub_at::open(&opening)?;
         hub.store().compact()?;
-        println!("{} is compact", path.display());
+        say!("{} is compact", path.display());
         return Ok(ExitCode::SUCCESS);
     }
     let mut show = Show::new(arguments.quiet);
     let findings = store::examine(path, &opening.limits, &mut |p| show.tell(p))?;
     show.finish();
     if arguments.json {
-        println!("{}", as_json(&findings));
+        say!("{}", as_json(&findings));
     } else if findings.is_empty() {
-        println!("{}: everything is there and agrees", path.display());
+        say!("{}: everything is there and agrees", path.display());
     } else {
         for Finding { place, finding } in &findings {
-            println!("{place}: {finding}");
+            say!("{place}: {finding}");
         }
-        println!();
-        println!("If only index rows are wrong, yojigen doctor --rebuild makes them anew from the log; else restore a backup.");
+        say!();
+        say!("If only index rows are wrong, yojigen doctor --rebuild makes them anew from the log; else restore a backup.");
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -75,7 +75,7 @@ fn rebuild(path: &Path, opening: &Opening<'_>, is_quiet: bool) -> Result<ExitCod
     show.finish();
     std::fs::rename(path, &old).with_context(|| format!("moving {} aside", path.display()))?;
     std::fs::rename(&new, path).with_context(|| format!("moving {} into place", new.display()))?;
-    println!("{}: the index was made anew; what was there before is at {}", path.display(), old.display());
+    say!("{}: the index was made anew; what was there before is at {}", path.display(), old.display());
     Ok(ExitCode::SUCCESS)
 }
 

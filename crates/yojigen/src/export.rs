@@ -66,12 +66,12 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<ExitCode> {
     let manifest = manifest(&written, instant);
     std::fs::write(folder.join(MANIFEST), &manifest)?;
     if arguments.json {
-        println!("{manifest}");
+        say!("{manifest}");
     } else {
         for (name, count) in &written {
-            println!("{:>12}  {name}", progress::grouped(*count));
+            say!("{:>12}  {name}", progress::grouped(*count));
         }
-        println!("{:>12}  in all", progress::grouped(written.iter().map(|(_, n)| n).sum()));
+        say!("{:>12}  in all", progress::grouped(written.iter().map(|(_, n)| n).sum()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,13 @@
 //! `yojigen`: the hub as one program.
 
+/// Prints a line on standard output; that nobody reads it any more is not an error.
+macro_rules! say {
+    ($($arguments:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($arguments)*);
+    }};
+}
+
 mod cli;
 mod demo;
 mod doctor;

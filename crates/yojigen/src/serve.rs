@@ -43,9 +43,9 @@ pub(crate) fn serve(hub: Hub, address: SocketAddr, data: &str) -> Result<ExitCod
         let config = server::Config { version: env!("CARGO_PKG_VERSION").to_owned(), ..server::Config::default() };
         let running = server::start(listener, hub, config, pages)?;
         let address = running.address;
-        println!("Yojigen serves {data} (open to this machine; dates without a zone are in {zone})");
-        println!("  pages  http://localhost:{}/", address.port());
-        println!("  FHIR   http://localhost:{}/fhir", address.port());
+        say!("Yojigen serves {data} (open to this machine; dates without a zone are in {zone})");
+        say!("  pages  http://localhost:{}/", address.port());
+        say!("  FHIR   http://localhost:{}/fhir", address.port());
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<ExitCode> {
     bar.finish_and_clear();
     let was_stopped = stop.load(Ordering::Relaxed);
     if arguments.json {
-        println!("{}", report.json(was_stopped));
+        say!("{}", report.json(was_stopped));
     } else {
         report.print(was_stopped);
     }

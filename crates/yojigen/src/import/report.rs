@@ -97,9 +97,9 @@ impl Report {
             let _ = file.flush();
         }
         let (mut all, seconds) = (Tally::default(), self.began.elapsed().as_secs_f64());
-        println!("{:>12} {:>12} {:>12} {:>12}", "created", "updated", "unchanged", "already in");
+        say!("{:>12} {:>12} {:>12} {:>12}", "created", "updated", "unchanged", "already in");
         let row = |tally: &Tally, name: &str| {
-            println!(
+            say!(
                 "{:>12} {:>12} {:>12} {:>12}  {name}",
                 grouped(tally.created),
                 grouped(tally.updated),
@@ -117,12 +117,12 @@ impl Report {
         }
         row(&all, "in all");
         let rate = self.resources() as f64 / seconds.max(0.001);
-        println!("{seconds:.1} s, {} resources/s", grouped(rate as u64));
+        say!("{seconds:.1} s, {} resources/s", grouped(rate as u64));
         if self.rejected > 0 {
-            println!("{} refused; they are in {} with the reasons", grouped(self.rejected), self.path.display());
+            say!("{} refused; they are in {} with the reasons", grouped(self.rejected), self.path.display());
         }
         if was_stopped {
-            println!("stopped before the end; run the same command again to go on");
+            say!("stopped before the end; run the same command again to go on");
         }
     }
 
