@@ -54,7 +54,9 @@ fn read_package(path: &Path) -> Result<BTreeMap<String, Vec<Value>>> {
         }
     }
     for list in resources.values_mut() {
-        list.sort_by(|a, b| text(a, "url").cmp(text(b, "url")).then_with(|| text(a, "id").cmp(text(b, "id"))));
+        list.sort_by(|a, b| {
+            text(a, "url").cmp(text(b, "url")).then_with(|| text(a, "id").cmp(text(b, "id")))
+        });
     }
     Ok(resources)
 }
@@ -76,7 +78,9 @@ fn table(resources: &BTreeMap<String, Vec<Value>>) -> Result<String> {
     let none = Vec::new();
     let of = |kind: &str| resources.get(kind).unwrap_or(&none).as_slice();
     let mut out = String::new();
-    out.push_str("# FHIR R4 (4.0.1) as one table. Written by `cargo xtask definitions` from the official package\n");
+    out.push_str(
+        "# FHIR R4 (4.0.1) as one table. Written by `cargo xtask definitions` from the official package\n",
+    );
     out.push_str("# hl7.fhir.r4.examples 4.0.1 (CC0). The kinds of lines are documented in src/definitions/table.rs.\n");
     let structures = structures(of("StructureDefinition"), &mut out)?;
     search_parameters(of("SearchParameter"), &structures, &mut out);
@@ -294,13 +298,20 @@ fn search_parameters(all: &[Value], structures: &BTreeSet<String>, out: &mut Str
             field(text(parameter, "expression"))
         );
         for component in array(parameter, "component") {
-            let _ = writeln!(out, "P\t{}\t{}", text(component, "definition"), field(text(component, "expression")));
+            let _ = writeln!(
+                out,
+                "P\t{}\t{}",
+                text(component, "definition"),
+                field(text(component, "expression"))
+            );
         }
     }
 }
 
 fn compartments(all: &[Value], out: &mut String) {
-    for compartment in all.iter().filter(|c| text(c, "url").starts_with("http://hl7.org/fhir/CompartmentDefinition/")) {
+    for compartment in
+        all.iter().filter(|c| text(c, "url").starts_with("http://hl7.org/fhir/CompartmentDefinition/"))
+    {
         if text(compartment, "id") == "example" {
             continue;
         }
@@ -338,7 +349,13 @@ fn code_systems<'a>(all: &'a [Value], out: &mut String) -> Displays<'a> {
     displays
 }
 
-fn concepts<'a>(url: &'a str, list: &'a [Value], depth: usize, displays: &mut Displays<'a>, out: &mut String) {
+fn concepts<'a>(
+    url: &'a str,
+    list: &'a [Value],
+    depth: usize,
+    displays: &mut Displays<'a>,
+    out: &mut String,
+) {
     for concept in list {
         let (code, display) = (text(concept, "code"), text(concept, "display"));
         displays.insert((url, code), display);
@@ -367,7 +384,8 @@ fn value_sets(all: &[Value], displays: &Displays<'_>, out: &mut String) {
                 for concept in array(part, "concept") {
                     let (code, display) = (text(concept, "code"), text(concept, "display"));
                     let is_known = displays.get(&(text(part, "system"), code)) == Some(&display);
-                    let _ = writeln!(out, "v\t{code}\t{}", if is_known { String::new() } else { field(display) });
+                    let _ =
+                        writeln!(out, "v\t{code}\t{}", if is_known { String::new() } else { field(display) });
                 }
             }
         }

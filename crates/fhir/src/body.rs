@@ -251,7 +251,8 @@ fn members(object: &str) -> Vec<(&str, &str)> {
                 let is_end = (bytes[at] == b',' && depth == 1) || (bytes[at] == b'}' && depth == 0);
                 if is_end && at > start {
                     let member = &object[start..at];
-                    let name = member.strip_prefix('"').and_then(|m| m.split_once('"')).map_or("", |(n, _)| n);
+                    let name =
+                        member.strip_prefix('"').and_then(|m| m.split_once('"')).map_or("", |(n, _)| n);
                     found.push((name, member));
                     start = at + 1;
                 }
@@ -316,7 +317,10 @@ mod tests {
 
     #[test]
     fn labels_of_the_version_before_are_added() {
-        let labels = KeptLabels { tags: vec![r#"{"code":"a"}"#.to_owned()], security: vec![r#"{"code":"R"}"#.to_owned()] };
+        let labels = KeptLabels {
+            tags: vec![r#"{"code":"a"}"#.to_owned()],
+            security: vec![r#"{"code":"R"}"#.to_owned()],
+        };
         assert_eq!(
             written(r#"{"resourceType":"Patient","id":"x","active":true}"#, &labels),
             format!(

@@ -45,7 +45,9 @@ impl Decimal {
                         exponent += i32::from(!has_point);
                     }
                 }
-                b'.' if !has_point && has_digits && rest.get(at + 1).is_some_and(u8::is_ascii_digit) => has_point = true,
+                b'.' if !has_point && has_digits && rest.get(at + 1).is_some_and(u8::is_ascii_digit) => {
+                    has_point = true
+                }
                 b'e' | b'E' => break,
                 _ => return None,
             }
@@ -104,7 +106,8 @@ impl Decimal {
         let ten = self.coefficient.saturating_mul(10);
         let exponent = self.exponent - 1;
         let nearer = Decimal { is_negative: self.is_negative, coefficient: ten - self.coefficient, exponent };
-        let farther = Decimal { is_negative: self.is_negative, coefficient: ten + self.coefficient, exponent };
+        let farther =
+            Decimal { is_negative: self.is_negative, coefficient: ten + self.coefficient, exponent };
         if self.is_negative { (farther, nearer) } else { (nearer, farther) }
     }
 
@@ -216,7 +219,10 @@ mod tests {
 
     #[test]
     fn far_exponents_keep_their_order() {
-        let ordered = ["-1e400", "-1e61", "-7", "-1e-61", "-1e-400", "0", "1e-400", "1e-61", "0.5", "1e60", "1e61", "1e400"];
+        let ordered = [
+            "-1e400", "-1e61", "-7", "-1e-61", "-1e-400", "0", "1e-400", "1e-61", "0.5", "1e60", "1e61",
+            "1e400",
+        ];
         for pair in ordered.windows(2) {
             assert!(decimal(pair[0]) < decimal(pair[1]), "{pair:?}");
         }

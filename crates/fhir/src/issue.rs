@@ -148,7 +148,8 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec
         .filter_map(|c| {
             let other = c.to_lowercase();
             let distance = edit_distance(&lower, &other, limit + 1);
-            let contains = name.len() >= 3 && (other.contains(&lower) || lower.contains(&other) && c.len() >= 3);
+            let contains =
+                name.len() >= 3 && (other.contains(&lower) || lower.contains(&other) && c.len() >= 3);
             match distance <= limit {
                 true => Some((distance, c)),
                 false if contains => Some((limit + 1, c)),

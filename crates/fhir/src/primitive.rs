@@ -107,16 +107,28 @@ impl Primitive {
             }
             Self::Xhtml => return Ok(()), // see xhtml.rs
             Self::Code => {
-                return if is_code(text) { Ok(()) } else { Err("a code: no space at either end, none doubled inside") };
+                return if is_code(text) {
+                    Ok(())
+                } else {
+                    Err("a code: no space at either end, none doubled inside")
+                };
             }
             Self::Id => return if is_id(text) { Ok(()) } else { Err("an id: 1 to 64 of A-Z a-z 0-9 - .") },
             Self::Uri | Self::Url | Self::Canonical => {
-                return if bytes.iter().any(|b| is_space(*b)) { Err("a URI without white space") } else { Ok(()) };
+                return if bytes.iter().any(|b| is_space(*b)) {
+                    Err("a URI without white space")
+                } else {
+                    Ok(())
+                };
             }
             Self::Oid => return if is_oid(text) { Ok(()) } else { Err("an OID such as urn:oid:1.2.3.4.5") },
             Self::Uuid => return if is_uuid_urn(text) { Ok(()) } else { Err("a lower-case urn:uuid:…") },
             Self::Base64Binary => {
-                return if is_base64(bytes) { Ok(()) } else { Err("base64: groups of four of A-Z a-z 0-9 + / =") };
+                return if is_base64(bytes) {
+                    Ok(())
+                } else {
+                    Err("base64: groups of four of A-Z a-z 0-9 + / =")
+                };
             }
             Self::Date => {
                 let parsed = DateTime::parse(text);
@@ -128,7 +140,9 @@ impl Primitive {
             Self::DateTime => {
                 return match DateTime::parse(text) {
                     Some(d) if !d.has_time() || (d.has_seconds() && d.offset_minutes().is_some()) => Ok(()),
-                    _ => Err("a date that exists, or date and time with seconds and zone: YYYY-MM-DDThh:mm:ss+zz:zz"),
+                    _ => Err(
+                        "a date that exists, or date and time with seconds and zone: YYYY-MM-DDThh:mm:ss+zz:zz",
+                    ),
                 };
             }
             Self::Instant => {

@@ -71,7 +71,12 @@ mod tests {
         let patient = r4().resource_type("Patient").unwrap();
         assert_eq!(
             Reference::parse("http://a.example/fhir/Patient/1/_history/2"),
-            Reference::Rest { base: "http://a.example/fhir", resource_type: patient, id: "1", version: Some("2") }
+            Reference::Rest {
+                base: "http://a.example/fhir",
+                resource_type: patient,
+                id: "1",
+                version: Some("2")
+            }
         );
         assert_eq!(
             Reference::parse("Patient/1"),
@@ -82,7 +87,15 @@ mod tests {
             Reference::Conditional { resource_type: patient, query: "identifier=a|b" }
         );
         assert_eq!(Reference::parse("#x"), Reference::Contained("x"));
-        for text in ["Patient", "/Patient/1", "Patiant/1", "a/Patient/1", "urn:uuid:1", "Patient/1/_history/", "Patient/a b"] {
+        for text in [
+            "Patient",
+            "/Patient/1",
+            "Patiant/1",
+            "a/Patient/1",
+            "urn:uuid:1",
+            "Patient/1/_history/",
+            "Patient/a b",
+        ] {
             assert_eq!(Reference::parse(text), Reference::Other(text));
         }
     }

@@ -10,14 +10,68 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
 const ELEMENTS: &[&str] = &[
-    "a", "abbr", "acronym", "address", "b", "bdo", "big", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd",
-    "del", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "ol", "p",
-    "pre", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
-    "tt", "u", "ul", "var", "map", "area",
+    "a",
+    "abbr",
+    "acronym",
+    "address",
+    "b",
+    "bdo",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
+    "map",
+    "area",
 ];
 
 /// Attributes any element may have.
-const COMMON: &[&str] = &["title", "style", "class", "id", "lang", "xml:lang", "dir", "accesskey", "tabindex"];
+const COMMON: &[&str] =
+    &["title", "style", "class", "id", "lang", "xml:lang", "dir", "accesskey", "tabindex"];
 
 /// Attributes by element.
 const SPECIFIC: &[(&str, &[&str])] = &[
@@ -29,13 +83,22 @@ const SPECIFIC: &[(&str, &[&str])] = &[
     ("del", &["cite", "datetime"]),
     ("br", &["clear"]),
     ("hr", &["align", "noshade", "size", "width"]),
-    ("img", &["src", "alt", "longdesc", "name", "height", "width", "usemap", "ismap", "align", "border", "hspace", "vspace"]),
+    (
+        "img",
+        &[
+            "src", "alt", "longdesc", "name", "height", "width", "usemap", "ismap", "align", "border",
+            "hspace", "vspace",
+        ],
+    ),
     ("map", &["name"]),
     ("ol", &["type", "start", "compact"]),
     ("ul", &["type", "compact"]),
     ("li", &["type", "value"]),
     ("pre", &["width", "xml:space"]),
-    ("table", &["summary", "width", "border", "frame", "rules", "cellspacing", "cellpadding", "align", "bgcolor"]),
+    (
+        "table",
+        &["summary", "width", "border", "frame", "rules", "cellspacing", "cellpadding", "align", "bgcolor"],
+    ),
     ("caption", &["align"]),
     ("colgroup", &["span", "width", "align", "char", "charoff", "valign"]),
     ("col", &["span", "width", "align", "char", "charoff", "valign"]),
@@ -56,8 +119,8 @@ const SPECIFIC: &[(&str, &[&str])] = &[
 ];
 
 const CELL: &[&str] = &[
-    "abbr", "axis", "headers", "scope", "rowspan", "colspan", "align", "char", "charoff", "valign", "nowrap", "width", "height",
-    "bgcolor",
+    "abbr", "axis", "headers", "scope", "rowspan", "colspan", "align", "char", "charoff", "valign", "nowrap",
+    "width", "height", "bgcolor",
 ];
 
 /// The namespace a narrative's `div` must have.
@@ -100,9 +163,15 @@ pub fn check(text: &str) -> Result<(), String> {
             }
             Event::GeneralRef(name) => entity(&name)?,
             Event::Comment(_) => {}
-            Event::CData(_) => return Err("a narrative must not have CDATA sections; escape < and & instead".to_owned()),
-            Event::Decl(_) | Event::PI(_) => return Err("a narrative must not have processing instructions".to_owned()),
-            Event::DocType(_) => return Err("a narrative must not have a document type (no DTD, no entities)".to_owned()),
+            Event::CData(_) => {
+                return Err("a narrative must not have CDATA sections; escape < and & instead".to_owned());
+            }
+            Event::Decl(_) | Event::PI(_) => {
+                return Err("a narrative must not have processing instructions".to_owned());
+            }
+            Event::DocType(_) => {
+                return Err("a narrative must not have a document type (no DTD, no entities)".to_owned());
+            }
         }
     }
     if !open.is_empty() {
@@ -125,7 +194,9 @@ fn entity(name: &str) -> Result<(), String> {
     if is_character || matches!(name, "lt" | "gt" | "amp" | "quot" | "apos") {
         return Ok(());
     }
-    Err(format!("'&{name};' is not an entity of XML; write the character itself, or &#160; for a no-break space"))
+    Err(format!(
+        "'&{name};' is not an entity of XML; write the character itself, or &#160; for a no-break space"
+    ))
 }
 
 /// Checks a start tag and returns its element's name.
@@ -140,7 +211,9 @@ fn element(start: &BytesStart<'_>, depth: usize, is_done: bool) -> Result<String
         }
     }
     if !ELEMENTS.contains(&name.as_str()) {
-        return Err(format!("<{name}> is not allowed in a narrative (formatting, tables, lists, links and images are)"));
+        return Err(format!(
+            "<{name}> is not allowed in a narrative (formatting, tables, lists, links and images are)"
+        ));
     }
     let mut has_namespace = false;
     for attribute in start.attributes() {
@@ -166,7 +239,8 @@ fn check_attribute(element: &str, name: &str, value: &str) -> Result<(), String>
     if !is_own && !COMMON.contains(&name) {
         return Err(format!("<{element}> must not have the attribute '{name}' in a narrative"));
     }
-    let compact: String = value.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect::<String>().to_lowercase();
+    let compact: String =
+        value.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect::<String>().to_lowercase();
     let decoded = quick_xml::escape::unescape(&compact).map(|v| v.to_lowercase()).unwrap_or(compact);
     let is_address = matches!(name, "href" | "src" | "cite" | "longdesc");
     if is_address && (decoded.starts_with("javascript:") || decoded.starts_with("vbscript:")) {
@@ -222,7 +296,10 @@ mod tests {
         assert!(check("x").is_err());
         let two = format!("<div xmlns=\"{NAMESPACE}\">x</div><div xmlns=\"{NAMESPACE}\">y</div>");
         assert!(check(&two).is_err());
-        assert!(check("<!DOCTYPE a [<!ENTITY b \"c\">]><div xmlns=\"http://www.w3.org/1999/xhtml\">&b;</div>").is_err());
+        assert!(
+            check("<!DOCTYPE a [<!ENTITY b \"c\">]><div xmlns=\"http://www.w3.org/1999/xhtml\">&b;</div>")
+                .is_err()
+        );
     }
 
     proptest! {

@@ -1,5 +1,7 @@
 //! Real instances through the reader: the official package, JP-CLINS, and mutations of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
+
 use fhir::{Issue, Limits, Resource};
 use proptest::prelude::*;
 
@@ -13,7 +15,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("SearchParameter-codesystem-extensions-CodeSystem-end.json", "SearchParameter needs base"),
     ("SearchParameter-codesystem-extensions-CodeSystem-keyword.json", "SearchParameter needs base"),
     ("SearchParameter-codesystem-extensions-CodeSystem-workflow.json", "SearchParameter needs base"),
-    ("SearchParameter-questionnaireresponse-extensions-QuestionnaireResponse-item-subject.json", "is not a id"),
+    (
+        "SearchParameter-questionnaireresponse-extensions-QuestionnaireResponse-item-subject.json",
+        "is not a id",
+    ),
     ("SearchParameter-valueset-extensions-ValueSet-author.json", "SearchParameter needs base"),
     ("SearchParameter-valueset-extensions-ValueSet-effective.json", "SearchParameter needs base"),
     ("SearchParameter-valueset-extensions-ValueSet-end.json", "SearchParameter needs base"),
@@ -85,27 +90,71 @@ fn first_issue(json: &str) -> Issue {
 #[test]
 fn findings_name_place_and_way_out() {
     for (json, place, position, words) in [
-        (r#"{"resourceType":"Patient","birthdate":"2000"}"#, "Patient.birthdate", (1, 27), "did you mean birthDate"),
-        ("{\"resourceType\":\"Patient\",\n \"active\":\"yes\"}", "Patient.active", (2, 11), "true or false without quotes"),
+        (
+            r#"{"resourceType":"Patient","birthdate":"2000"}"#,
+            "Patient.birthdate",
+            (1, 27),
+            "did you mean birthDate",
+        ),
+        (
+            "{\"resourceType\":\"Patient\",\n \"active\":\"yes\"}",
+            "Patient.active",
+            (2, 11),
+            "true or false without quotes",
+        ),
         (r#"{"resourceType":"Patient","name":{"family":"x"}}"#, "Patient.name", (1, 34), "array"),
-        (r#"{"resourceType":"Patient","birthDate":["2000"]}"#, "Patient.birthDate", (1, 39), "must not be an array"),
-        (r#"{"resourceType":"Patient","birthDate":"2000-02-30"}"#, "Patient.birthDate", (1, 39), "a date that exists"),
-        (r#"{"resourceType":"Patient","deceasedBoolean":true,"deceasedDateTime":"2000"}"#, "Patient.deceased", (1, 50), "one value"),
-        (r#"{"resourceType":"Patient","active":true,"active":true}"#, "Patient.active", (1, 41), "appears twice"),
+        (
+            r#"{"resourceType":"Patient","birthDate":["2000"]}"#,
+            "Patient.birthDate",
+            (1, 39),
+            "must not be an array",
+        ),
+        (
+            r#"{"resourceType":"Patient","birthDate":"2000-02-30"}"#,
+            "Patient.birthDate",
+            (1, 39),
+            "a date that exists",
+        ),
+        (
+            r#"{"resourceType":"Patient","deceasedBoolean":true,"deceasedDateTime":"2000"}"#,
+            "Patient.deceased",
+            (1, 50),
+            "one value",
+        ),
+        (
+            r#"{"resourceType":"Patient","active":true,"active":true}"#,
+            "Patient.active",
+            (1, 41),
+            "appears twice",
+        ),
         (r#"{"resourceType":"Patient","name":[]}"#, "Patient.name", (1, 34), "must not be empty"),
         (r#"{"resourceType":"Patient","name":[{}]}"#, "Patient.name[0]", (1, 35), "must not be empty"),
         (r#"{"resourceType":"Patient","name":[null]}"#, "Patient.name[0]", (1, 35), "expected an object"),
-        (r#"{"resourceType":"Patient","name":[{"given":[null]}]}"#, "Patient.name[0].given", (1, 35), "neither"),
+        (
+            r#"{"resourceType":"Patient","name":[{"given":[null]}]}"#,
+            "Patient.name[0].given",
+            (1, 35),
+            "neither",
+        ),
         (r#"{"resourceType":"Patient","_birthDate":null}"#, "Patient.birthDate", (1, 1), "neither"),
         (r#"{"resourceType":"Patient","_name":[{}]}"#, "Patient._name", (1, 27), "no element"),
-        (r#"{"resourceType":"Patient","contained":[{"id":"x"}]}"#, "Patient.contained[0]", (1, 40), "resourceType"),
+        (
+            r#"{"resourceType":"Patient","contained":[{"id":"x"}]}"#,
+            "Patient.contained[0]",
+            (1, 40),
+            "resourceType",
+        ),
         (r#"{"resourceType":"Patiant"}"#, "", (1, 1), "did you mean Patient"),
         (r#"{"resourceType":"Patient"} x"#, "Patient", (1, 28), "one resource was read"),
         (r#"{"resourceType":"Patient","active":tru}"#, "Patient.active", (1, 36), "expected"),
         (r#"{"resourceType":"Observation","status":"final"}"#, "Observation.code", (1, 1), "needs code"),
         (r#"{"resourceType":"Patient","gender":""}"#, "Patient.gender", (1, 36), "must not be empty"),
-        (r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><script/></div>"}}"#,
-            "Patient.text.div", (1, 62), "<script> is not allowed"),
+        (
+            r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><script/></div>"}}"#,
+            "Patient.text.div",
+            (1, 62),
+            "<script> is not allowed",
+        ),
         ("[]", "", (1, 1), "a resource is an object"),
         ("", "", (1, 1), "end of the text"),
     ] {
@@ -142,10 +191,8 @@ fn companions_join_their_primitives() {
         let resource = read(json.as_bytes()).unwrap();
         assert_eq!(resource.text(), json);
         let name = resource.root().child("name").unwrap();
-        let given: Vec<_> = name
-            .all("given")
-            .map(|g| (g.value().map(String::from), g.id().map(String::from)))
-            .collect();
+        let given: Vec<_> =
+            name.all("given").map(|g| (g.value().map(String::from), g.id().map(String::from))).collect();
         let text = |t: &str| Some(t.to_owned());
         assert_eq!(given, [(text("a"), None), (None, text("x")), (text("c"), text("y"))]);
     }

@@ -71,9 +71,11 @@ fn member(owners: &Types, name: &Name) -> Result<Types, Error> {
         }
     }
     if found.fhir.is_empty() && !is_open {
-        let names = owners.fhir.iter().flat_map(|o| r4().type_of(*o).elements.iter().map(|e| r4().element(*e).name));
+        let names =
+            owners.fhir.iter().flat_map(|o| r4().type_of(*o).elements.iter().map(|e| r4().element(*e).name));
         let near = nearest(&name.text, names);
-        let hint = if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
+        let hint =
+            if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
         let owner = owners.fhir.first().map_or("a value", |o| r4().type_name(*o));
         return Err(Error::new(format!("{owner} has no element '{}'{hint}", name.text)));
     }
@@ -84,7 +86,8 @@ fn narrowed(types: &Types, specifier: TypeSpecifier) -> Types {
     match specifier {
         TypeSpecifier::System(system) => Types::system(system),
         TypeSpecifier::Fhir(id) | TypeSpecifier::Quantity(id) => {
-            let fits = types.is_unknown() || types.fhir.iter().any(|t| r4().is_a(id, *t) || r4().is_a(*t, id));
+            let fits =
+                types.is_unknown() || types.fhir.iter().any(|t| r4().is_a(id, *t) || r4().is_a(*t, id));
             if fits { Types::of(id) } else { Types::default() }
         }
     }
@@ -150,7 +153,8 @@ fn call(
     focus: &Types,
 ) -> Result<Types, Error> {
     use Function as F;
-    let iterates = matches!(function, F::Where | F::Select | F::Repeat | F::All | F::Exists | F::Aggregate | F::Iif);
+    let iterates =
+        matches!(function, F::Where | F::Select | F::Repeat | F::All | F::Exists | F::Aggregate | F::Iif);
     let inner = if iterates { input } else { focus };
     // What a loop feeds back to itself is not followed.
     let arguments: Vec<Types> = if matches!(function, F::Repeat | F::Aggregate) {
@@ -159,7 +163,16 @@ fn call(
         arguments.iter().map(|a| types(a, inner)).collect::<Result<_, _>>()?
     };
     Ok(match function {
-        F::Where | F::First | F::Last | F::Tail | F::Skip | F::Take | F::Single | F::Distinct | F::Intersect | F::Exclude
+        F::Where
+        | F::First
+        | F::Last
+        | F::Tail
+        | F::Skip
+        | F::Take
+        | F::Single
+        | F::Distinct
+        | F::Intersect
+        | F::Exclude
         | F::Trace => input.clone(),
         F::Union | F::Combine => {
             let mut both = input.clone();
@@ -180,12 +193,30 @@ fn call(
         }
         F::Extension => Types::of(r4().well_known().extension),
         F::Resolve | F::Descendants | F::Repeat | F::Aggregate | F::Type | F::GetValue => Types::default(),
-        F::Count | F::ToInteger | F::IndexOf | F::LastIndexOf | F::Length => Types::system(SystemType::Integer),
-        F::ToText | F::Substring | F::Upper | F::Lower | F::Replace | F::ReplaceMatches | F::ToChars | F::Split | F::Join
-        | F::Trim => Types::system(SystemType::String),
-        F::Abs | F::Ceiling | F::Exp | F::Floor | F::Ln | F::Log | F::Power | F::Round | F::Sqrt | F::Truncate | F::ToDecimal => {
-            Types::system(SystemType::Decimal)
+        F::Count | F::ToInteger | F::IndexOf | F::LastIndexOf | F::Length => {
+            Types::system(SystemType::Integer)
         }
+        F::ToText
+        | F::Substring
+        | F::Upper
+        | F::Lower
+        | F::Replace
+        | F::ReplaceMatches
+        | F::ToChars
+        | F::Split
+        | F::Join
+        | F::Trim => Types::system(SystemType::String),
+        F::Abs
+        | F::Ceiling
+        | F::Exp
+        | F::Floor
+        | F::Ln
+        | F::Log
+        | F::Power
+        | F::Round
+        | F::Sqrt
+        | F::Truncate
+        | F::ToDecimal => Types::system(SystemType::Decimal),
         F::ToDate | F::Today => Types::system(SystemType::Date),
         F::ToDateTime | F::Now => Types::system(SystemType::DateTime),
         F::ToTime | F::TimeOfDay => Types::system(SystemType::Time),

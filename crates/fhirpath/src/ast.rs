@@ -51,12 +51,33 @@ pub(crate) enum Expr {
     /// `%name`
     Variable(String),
     /// A name at the start of a path (input is the focus), or after a dot.
-    Member { input: Option<Box<Expr>>, name: Name },
-    Call { input: Option<Box<Expr>>, function: Function, arguments: Vec<Expr>, specifier: Option<TypeSpecifier> },
-    Indexer { input: Box<Expr>, index: Box<Expr> },
+    Member {
+        input: Option<Box<Expr>>,
+        name: Name,
+    },
+    Call {
+        input: Option<Box<Expr>>,
+        function: Function,
+        arguments: Vec<Expr>,
+        specifier: Option<TypeSpecifier>,
+    },
+    Indexer {
+        input: Box<Expr>,
+        index: Box<Expr>,
+    },
     Negate(Box<Expr>),
     Plus(Box<Expr>),
-    Binary { operator: Operator, left: Box<Expr>, right: Box<Expr> },
-    Is { input: Box<Expr>, specifier: TypeSpecifier },
-    As { input: Box<Expr>, specifier: TypeSpecifier },
+    Binary {
+        operator: Operator,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    Is {
+        input: Box<Expr>,
+        specifier: TypeSpecifier,
+    },
+    As {
+        input: Box<Expr>,
+        specifier: TypeSpecifier,
+    },
 }

@@ -17,7 +17,8 @@ enum Duration {
 }
 
 fn duration(quantity: &Quantity, sign: i64) -> Result<Option<Duration>, Error> {
-    let times = |unit: i64| quantity.value.checked_mul(Decimal::from(unit * sign)).and_then(|v| v.trunc().to_i64());
+    let times =
+        |unit: i64| quantity.value.checked_mul(Decimal::from(unit * sign)).and_then(|v| v.trunc().to_i64());
     let whole = || quantity.value.trunc().to_i64().and_then(|v| v.checked_mul(sign));
     let months = |each: i64| whole().and_then(|v| v.checked_mul(each)).map(Duration::Months);
     let days = |each: i64| whole().and_then(|v| v.checked_mul(each * MILLIS_PER_DAY)).map(Duration::Millis);
@@ -30,7 +31,11 @@ fn duration(quantity: &Quantity, sign: i64) -> Result<Option<Duration>, Error> {
         ("minute", true) | ("min", false) => times(60_000).map(Duration::Millis),
         ("second", true) | ("s", false) => times(1000).map(Duration::Millis),
         ("millisecond", true) | ("ms", false) => times(1).map(Duration::Millis),
-        (unit, _) => return Err(Error::new(format!("a date cannot be moved by '{unit}' (use a calendar unit, 1 year)"))),
+        (unit, _) => {
+            return Err(Error::new(format!(
+                "a date cannot be moved by '{unit}' (use a calendar unit, 1 year)"
+            )));
+        }
     })
 }
 
@@ -39,7 +44,9 @@ pub(crate) fn moved(value: &Value, quantity: &Quantity, sign: i64) -> Result<Opt
     let Some(duration) = duration(quantity, sign)? else { return Ok(None) };
     match value {
         Value::Date(date, _) => Ok(move_date(date, &duration).and_then(|t| Value::date(&t))),
-        Value::DateTime(date, text) => Ok(move_date_time(date, text, &duration).and_then(|t| Value::date_time(&t))),
+        Value::DateTime(date, text) => {
+            Ok(move_date_time(date, text, &duration).and_then(|t| Value::date_time(&t)))
+        }
         Value::Time(time, text) => {
             let Duration::Millis(millis) = duration else {
                 return Err(Error::new("a time of day can only be moved by hours and less"));
@@ -86,7 +93,9 @@ fn move_date(date: &DateTime, duration: &Duration) -> Option<String> {
     let (year, month, day) = match (duration, date.precision()) {
         (Duration::Months(months), Precision::Year) => (i64::from(year) + months / 12, month, day),
         (Duration::Months(months), _) => add_months((year, month, day), *months)?,
-        (Duration::Millis(millis), Precision::Year) => (i64::from(year) + millis / MILLIS_PER_DAY / 365, month, day),
+        (Duration::Millis(millis), Precision::Year) => {
+            (i64::from(year) + millis / MILLIS_PER_DAY / 365, month, day)
+        }
         (Duration::Millis(millis), Precision::Month) => {
             add_months((year, month, day), millis / MILLIS_PER_DAY / 30)?
         }
@@ -104,7 +113,10 @@ fn move_date_time(date: &DateTime, text: &str, duration: &Duration) -> Option<St
     }
     let (year, month, day) = date.date();
     let (hour, minute, second, micros) = date.time();
-    let of_day = i64::from(hour) * 3_600_000 + i64::from(minute) * 60_000 + i64::from(second) * 1000 + i64::from(micros / 1000);
+    let of_day = i64::from(hour) * 3_600_000
+        + i64::from(minute) * 60_000
+        + i64::from(second) * 1000
+        + i64::from(micros / 1000);
     let ((year, month, day), of_day) = match duration {
         Duration::Months(months) => (add_months((year, month, day), *months)?, of_day),
         Duration::Millis(millis) => {

@@ -56,9 +56,9 @@ fn equal_nodes(a: NodeRef<'_>, b: NodeRef<'_>) -> bool {
     // Members may come in any order; repetitions of one element keep theirs (the sort is stable).
     left.sort_by_key(|n| n.name());
     right.sort_by_key(|n| n.name());
-    left.iter().zip(&right).all(|(x, y)| {
-        x.name() == y.name() && equal_items(&Item::Node(*x), &Item::Node(*y)) == Some(true)
-    })
+    left.iter()
+        .zip(&right)
+        .all(|(x, y)| x.name() == y.name() && equal_items(&Item::Node(*x), &Item::Node(*y)) == Some(true))
 }
 
 fn equal_values(a: &Value, b: &Value) -> Option<bool> {
@@ -67,7 +67,9 @@ fn equal_values(a: &Value, b: &Value) -> Option<bool> {
         (Value::String(x), Value::String(y)) => Some(x == y),
         (Value::Integer(x), Value::Integer(y)) => Some(x == y),
         (Value::Type(..), Value::Type(..)) => Some(a == b),
-        (Value::Integer(_) | Value::Decimal(_), Value::Integer(_) | Value::Decimal(_)) => Some(number(a) == number(b)),
+        (Value::Integer(_) | Value::Decimal(_), Value::Integer(_) | Value::Decimal(_)) => {
+            Some(number(a) == number(b))
+        }
         (Value::Date(x, _) | Value::DateTime(x, _), Value::Date(y, _) | Value::DateTime(y, _)) => {
             compare_moments(x, y).map(|o| o == Ordering::Equal)
         }
@@ -82,7 +84,6 @@ fn equal_values(a: &Value, b: &Value) -> Option<bool> {
         _ => Some(false),
     }
 }
-
 
 fn number(value: &Value) -> Option<Decimal> {
     match value {
@@ -214,11 +215,11 @@ fn equivalent_items(left: &Item<'_>, right: &Item<'_>) -> bool {
         (Some(a), Some(b)) => equivalent_values(&a, &b),
         (None, None) => match (left.node(), right.node()) {
             (Some(a), Some(b)) => {
-                let children = |n: NodeRef<'_>| n.children().filter(|c| c.name() != "id").map(|c| c.name()).count();
+                let children = |n: NodeRef<'_>| n.children().filter(|c| c.name() != "id").count();
                 children(a) == children(b)
-                    && a.children().filter(|c| c.name() != "id").all(|x| {
-                        b.all(x.name()).any(|y| equivalent_items(&Item::Node(x), &Item::Node(y)))
-                    })
+                    && a.children()
+                        .filter(|c| c.name() != "id")
+                        .all(|x| b.all(x.name()).any(|y| equivalent_items(&Item::Node(x), &Item::Node(y))))
             }
             _ => false,
         },

@@ -41,11 +41,21 @@ impl<'a> Context<'a, '_> {
     /// An expression on a resource, without resolver and clock.
     #[must_use]
     pub fn new(resource: NodeRef<'a>) -> Self {
-        Context { focus: resource, resource, root_resource: resource, resolver: None, now: None, budget: 1_000_000 }
+        Context {
+            focus: resource,
+            resource,
+            root_resource: resource,
+            resolver: None,
+            now: None,
+            budget: 1_000_000,
+        }
     }
 }
 
-pub(crate) fn evaluate<'a>(expression: &Expression, context: &Context<'a, '_>) -> Result<Collection<'a>, Error> {
+pub(crate) fn evaluate<'a>(
+    expression: &Expression,
+    context: &Context<'a, '_>,
+) -> Result<Collection<'a>, Error> {
     let budget = Cell::new(context.budget);
     let focus = Item::Node(context.focus);
     let scope = Scope { context, budget: &budget, this: &focus, index: 0, total: &[] };
@@ -257,12 +267,16 @@ impl<'a, 's> Scope<'a, 's> {
             }
             O::In | O::Contains => {
                 let (item, list) = if operator == O::In { (&left, &right) } else { (&right, &left) };
-                Ok(singleton(item, "in and contains")?.map_or_else(Vec::new, |i| boolean(contains_equal(list, i))))
+                Ok(singleton(item, "in and contains")?
+                    .map_or_else(Vec::new, |i| boolean(contains_equal(list, i))))
             }
             O::Concatenate => {
                 let part = |items: &Collection<'a>| match singleton(items, "&")? {
                     None => Ok(String::new()),
-                    Some(item) => item.string().map(std::borrow::Cow::into_owned).ok_or_else(|| Error::new("'&' needs strings")),
+                    Some(item) => item
+                        .string()
+                        .map(std::borrow::Cow::into_owned)
+                        .ok_or_else(|| Error::new("'&' needs strings")),
                 };
                 self.text_value(part(&left)? + &part(&right)?)
             }
@@ -350,7 +364,9 @@ fn arithmetic<'a>(
     if let (Operator::Add, Some(a), Some(b)) = (operator, a.string(), b.string()) {
         return scope.text_value(format!("{a}{b}"));
     }
-    let (Some(a), Some(b)) = (a.value(), b.value()) else { return Err(Error::new("arithmetic needs values")) };
+    let (Some(a), Some(b)) = (a.value(), b.value()) else {
+        return Err(Error::new("arithmetic needs values"));
+    };
     let outcome = match (a.as_ref(), b.as_ref()) {
         (Value::Integer(x), Value::Integer(y)) => integers(operator, *x, *y),
         (Value::Integer(_) | Value::Decimal(_), Value::Integer(_) | Value::Decimal(_)) => {
@@ -424,6 +440,9 @@ fn quantities(operator: Operator, x: Quantity, y: &Quantity) -> Result<Option<Va
         Operator::Divide if y.unit == "1" => Ok(with(number(operator), &x.unit)),
         Operator::Divide if x.unit == y.unit => Ok(with(number(operator), "1")),
         Operator::Add | Operator::Subtract => Ok(None),
-        _ => Err(Error::new(format!("arithmetic of '{}' and '{}' needs unit conversion, which is not here yet", x.unit, y.unit))),
+        _ => Err(Error::new(format!(
+            "arithmetic of '{}' and '{}' needs unit conversion, which is not here yet",
+            x.unit, y.unit
+        ))),
     }
 }

@@ -22,8 +22,10 @@ pub(crate) enum Token {
     End,
 }
 
-const SYMBOLS: &[&str] =
-    &["<=", ">=", "!=", "!~", "<", ">", "=", "~", "|", "&", "+", "-", "*", "/", ".", ",", "(", ")", "[", "]", "{", "}"];
+const SYMBOLS: &[&str] = &[
+    "<=", ">=", "!=", "!~", "<", ">", "=", "~", "|", "&", "+", "-", "*", "/", ".", ",", "(", ")", "[", "]",
+    "{", "}",
+];
 
 /// Tokens with the byte each begins at; at most `limit` of them.
 pub(crate) fn tokens(text: &str, limit: usize) -> Result<Vec<(usize, Token)>, Error> {
@@ -35,7 +37,10 @@ pub(crate) fn tokens(text: &str, limit: usize) -> Result<Vec<(usize, Token)>, Er
         let token = lexer.token()?;
         let is_end = token == Token::End;
         if found.len() >= limit {
-            return Err(Error::at(at, format!("the expression has more than {limit} words and signs; make it shorter")));
+            return Err(Error::at(
+                at,
+                format!("the expression has more than {limit} words and signs; make it shorter"),
+            ));
         }
         found.push((at, token));
         if is_end {
@@ -62,7 +67,8 @@ impl<'a> Lexer<'a> {
             if trimmed.starts_with("//") {
                 self.at += trimmed.find(['\n', '\r']).unwrap_or(trimmed.len());
             } else if let Some(comment) = trimmed.strip_prefix("/*") {
-                let end = comment.find("*/").ok_or_else(|| Error::at(self.at, "this comment is not closed"))?;
+                let end =
+                    comment.find("*/").ok_or_else(|| Error::at(self.at, "this comment is not closed"))?;
                 self.at += end + 4;
             } else {
                 return Ok(());
@@ -101,7 +107,8 @@ impl<'a> Lexer<'a> {
             }
             other => {
                 let symbol = SYMBOLS.iter().find(|s| self.rest().starts_with(**s));
-                let symbol = symbol.ok_or_else(|| Error::at(self.at, format!("'{other}' has no meaning here")))?;
+                let symbol =
+                    symbol.ok_or_else(|| Error::at(self.at, format!("'{other}' has no meaning here")))?;
                 self.at += symbol.len();
                 Ok(Token::Symbol(symbol))
             }

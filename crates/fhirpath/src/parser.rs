@@ -101,7 +101,9 @@ impl Parser {
             Token::Name(name, _) => format!("'{name}'"),
             Token::Symbol(symbol) => format!("'{symbol}'"),
             Token::String(text) => format!("the text '{text}'"),
-            Token::Number(text) | Token::Date(text) | Token::DateTime(text) | Token::Time(text) => text.clone(),
+            Token::Number(text) | Token::Date(text) | Token::DateTime(text) | Token::Time(text) => {
+                text.clone()
+            }
             Token::Dollar(text) => format!("${text}"),
             Token::Percent(text) => format!("%{text}"),
         };
@@ -250,7 +252,11 @@ impl Parser {
     fn call(&mut self, at: usize, input: Option<Box<Expr>>, name: &str) -> Result<Expr, Error> {
         let Some(function) = Function::from_name(name) else {
             let known = nearest(name, functions::names());
-            let hint = if known.is_empty() { String::new() } else { format!(" (did you mean {}?)", known.join(" or ")) };
+            let hint = if known.is_empty() {
+                String::new()
+            } else {
+                format!(" (did you mean {}?)", known.join(" or "))
+            };
             return Err(Error::at(at, format!("no function is called '{name}'{hint}")));
         };
         let mut specifier = None;
@@ -270,7 +276,10 @@ impl Parser {
         let (min, max) = function.arity();
         if specifier.is_none() && !(min..=max).contains(&arguments.len()) {
             let expected = if min == max { min.to_string() } else { format!("{min} to {max}") };
-            return Err(Error::at(at, format!("{name}() takes {expected} arguments, found {}", arguments.len())));
+            return Err(Error::at(
+                at,
+                format!("{name}() takes {expected} arguments, found {}", arguments.len()),
+            ));
         }
         Ok(Expr::Call { input, function, arguments, specifier })
     }

@@ -30,7 +30,9 @@ impl Time {
         let mut parts = text.splitn(3, ':');
         let two = |part: &str, max: u8| part.parse::<u8>().ok().filter(|v| part.len() == 2 && *v <= max);
         let hour = two(parts.next()?, 23)?;
-        let Some(minute) = parts.next() else { return Some(Time { hour, minute: None, second_millis: None }) };
+        let Some(minute) = parts.next() else {
+            return Some(Time { hour, minute: None, second_millis: None });
+        };
         let minute = Some(two(minute, 59)?);
         let Some(seconds) = parts.next() else { return Some(Time { hour, minute, second_millis: None }) };
         let (whole, fraction) = seconds.split_once('.').map_or((seconds, None), |(w, f)| (w, Some(f)));
@@ -176,10 +178,14 @@ impl<'a> Item<'a> {
     pub fn is(&self, specifier: TypeSpecifier) -> bool {
         match (self, specifier) {
             (_, TypeSpecifier::System(SystemType::Any)) => true,
-            (Item::Node(node), TypeSpecifier::Fhir(id) | TypeSpecifier::Quantity(id)) => r4().is_a(node.value_type(), id),
+            (Item::Node(node), TypeSpecifier::Fhir(id) | TypeSpecifier::Quantity(id)) => {
+                r4().is_a(node.value_type(), id)
+            }
             (Item::Stub(found), TypeSpecifier::Fhir(id)) => r4().is_a(*found, id),
             (Item::Value(value), TypeSpecifier::System(system)) => value.system_type() == Some(system),
-            (Item::Value(value), TypeSpecifier::Quantity(_)) => value.system_type() == Some(SystemType::Quantity),
+            (Item::Value(value), TypeSpecifier::Quantity(_)) => {
+                value.system_type() == Some(SystemType::Quantity)
+            }
             _ => false,
         }
     }
@@ -217,7 +223,9 @@ fn node_value(node: NodeRef<'_>) -> Option<Value> {
     let text = node.value()?;
     match primitive {
         Primitive::Boolean => Some(Value::Boolean(text == "true")),
-        Primitive::Integer | Primitive::PositiveInt | Primitive::UnsignedInt => text.parse().ok().map(Value::Integer),
+        Primitive::Integer | Primitive::PositiveInt | Primitive::UnsignedInt => {
+            text.parse().ok().map(Value::Integer)
+        }
         Primitive::Decimal => parse_decimal(&text).map(Value::Decimal),
         Primitive::Date => Value::date(&text),
         Primitive::DateTime | Primitive::Instant => Value::date_time(&text),

@@ -1,5 +1,7 @@
 //! Every expression R4 publishes parses, fits the types it is written for, and runs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
+
 use fhir::definitions::TypeKind;
 use fhir::{Limits, r4};
 use fhirpath::{Context, Expression};
@@ -14,7 +16,8 @@ fn every_search_expression_fits_its_bases() {
                 .unwrap_or_else(|e| panic!("{}: {e}: {}", parameter.url, parameter.expression));
             // A union over types names elements only some of them have; each part is analysed on its own.
             let parts = parameter.expression.split(" | ").filter(|part| {
-                let root: String = part.chars().skip_while(|c| *c == '(').take_while(char::is_ascii_alphanumeric).collect();
+                let root: String =
+                    part.chars().skip_while(|c| *c == '(').take_while(char::is_ascii_alphanumeric).collect();
                 r4().type_named(&root).is_some_and(|t| r4().is_a(*resource, t))
             });
             for part in parts {
@@ -52,7 +55,12 @@ fn every_invariant_runs_on_every_example() {
     let rules: Vec<Vec<(&str, bool, Expression)>> = r4()
         .types
         .iter()
-        .map(|t| t.constraints.iter().map(|c| (c.key, c.is_error, Expression::parse(c.expression).unwrap())).collect())
+        .map(|t| {
+            t.constraints
+                .iter()
+                .map(|c| (c.key, c.is_error, Expression::parse(c.expression).unwrap()))
+                .collect()
+        })
         .collect();
     let (mut run, mut failed) = (0u32, std::collections::BTreeMap::<&str, Vec<&str>>::new());
     for (name, json) in files.iter().filter(|(_, json)| json.len() < 100_000).step_by(2) {
@@ -66,7 +74,8 @@ fn every_invariant_runs_on_every_example() {
                 for (key, is_error, rule) in &rules[usize::from(id.0)] {
                     let mut context = Context::new(resource.root());
                     context.focus = node;
-                    let outcome = rule.evaluate_boolean(&context).unwrap_or_else(|e| panic!("{name}: {key}: {e}"));
+                    let outcome =
+                        rule.evaluate_boolean(&context).unwrap_or_else(|e| panic!("{name}: {key}: {e}"));
                     run += 1;
                     if outcome == Some(false) && *is_error && !BROKEN.contains(&(key, name)) {
                         failed.entry(key).or_default().push(name);

@@ -13,6 +13,8 @@ impl Access {
     /// An access through a door, with nobody named: what there is while a hub is open to all on its machine.
     #[must_use]
     pub fn open(channel: &str) -> Access {
-        Access { circumstances: Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() } }
+        Access {
+            circumstances: Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() },
+        }
     }
 }

@@ -26,7 +26,18 @@ fn percent(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'$' | b',' | b'|' => {
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b':'
+            | b'/'
+            | b'$'
+            | b','
+            | b'|' => {
                 out.push(char::from(byte));
             }
             other => out.push_str(&format!("%{other:02X}")),
@@ -77,11 +88,15 @@ pub fn searchset(answer: &SearchAnswer, base: &str, path: &str) -> String {
                 }
             }
         });
-        let has_entries = !answer.matches.is_empty() || !answer.included.is_empty() || !answer.query.dropped.is_empty();
+        let has_entries =
+            !answer.matches.is_empty() || !answer.included.is_empty() || !answer.query.dropped.is_empty();
         if has_entries {
             b.name("entry").array(|entries| {
-                for (kept, mode) in
-                    answer.matches.iter().map(|k| (k, "match")).chain(answer.included.iter().map(|k| (k, "include")))
+                for (kept, mode) in answer
+                    .matches
+                    .iter()
+                    .map(|k| (k, "match"))
+                    .chain(answer.included.iter().map(|k| (k, "include")))
                 {
                     entries.object(|e| {
                         e.member("fullUrl", &format!("{base}/{}", local_name(kept)));

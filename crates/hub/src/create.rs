@@ -10,7 +10,12 @@ impl Hub {
     ///
     /// # Errors
     /// What about it cannot be stored.
-    pub fn create(&self, access: &Access, resource: NodeRef<'_>, options: &WriteOptions) -> Result<Prepared, Failure> {
+    pub fn create(
+        &self,
+        access: &Access,
+        resource: NodeRef<'_>,
+        options: &WriteOptions,
+    ) -> Result<Prepared, Failure> {
         let id = self.new_id();
         let (draft, references) = self.draft(resource, &id, &Substitutions::new())?;
         let resource_type = resource.value_type();

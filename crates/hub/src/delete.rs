@@ -19,7 +19,13 @@ impl Hub {
         id: &str,
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
-        let command = Command { resource_type, id: id.to_owned(), action: Action::Delete, if_match: options.if_match, version: None };
+        let command = Command {
+            resource_type,
+            id: id.to_owned(),
+            action: Action::Delete,
+            if_match: options.if_match,
+            version: None,
+        };
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
     }
 }

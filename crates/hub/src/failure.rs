@@ -138,7 +138,9 @@ impl From<Rejection> for Failure {
             Rejection::Store(error) => error.into(),
             Rejection::Command { reason, issue, .. } => {
                 let kind = match reason {
-                    Reason::VersionConflict | Reason::PreconditionFailed | Reason::MultipleMatches => Kind::PreconditionFailed,
+                    Reason::VersionConflict | Reason::PreconditionFailed | Reason::MultipleMatches => {
+                        Kind::PreconditionFailed
+                    }
                     Reason::Invalid => Kind::Invalid,
                 };
                 Failure { kind, issues: vec![issue], version: None }

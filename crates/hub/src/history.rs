@@ -80,7 +80,11 @@ impl HistoryQuery {
                     }
                     None => Err("this is not a place in a history; begin it anew".to_owned()),
                 },
-                "_format" if matches!(text.as_str(), "json" | "application/json" | "application/fhir+json") => Ok(()),
+                "_format"
+                    if matches!(text.as_str(), "json" | "application/json" | "application/fhir+json") =>
+                {
+                    Ok(())
+                }
                 "_format" => Err(format!("'{text}' is not available here; json is")),
                 other => match (Reader::circumstance(other), level) {
                     (Some(field), HistoryLevel::System) => {
@@ -128,7 +132,12 @@ impl Hub {
     ///
     /// # Errors
     /// If there is no such resource; a store's failure.
-    pub fn history(&self, access: &Access, level: &HistoryLevel, query: &HistoryQuery) -> Result<HistoryPage, Failure> {
+    pub fn history(
+        &self,
+        access: &Access,
+        level: &HistoryLevel,
+        query: &HistoryQuery,
+    ) -> Result<HistoryPage, Failure> {
         let reader = self.reader(access);
         let place = match query.cursor {
             Some((at, ..)) => at.min(reader.place()),

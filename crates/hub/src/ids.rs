@@ -16,7 +16,7 @@ impl IdSource {
     }
 
     /// An id later than all before it.
-    pub fn next(&mut self) -> String {
+    pub fn give(&mut self) -> String {
         Uuid::new_v7(Timestamp::now(&self.context)).hyphenated().to_string()
     }
 }

@@ -50,7 +50,9 @@ impl Hub {
         let root = document.root();
         if root.value_type() == r4().well_known().bundle && !is_kept_whole {
             match root.text_at("type").as_deref() {
-                Some("transaction" | "batch" | "collection" | "searchset") => return self.bundle_commands(root, ids),
+                Some("transaction" | "batch" | "collection" | "searchset") => {
+                    return self.bundle_commands(root, ids);
+                }
                 Some("history") => {
                     return Err(Failure::new(
                         Kind::NotSupported,
@@ -101,16 +103,18 @@ impl Hub {
         let commands = self.import_commands(document, is_kept_whole, ids)?;
         let mut found: Vec<(Option<Micros>, Option<String>, Dated)> = Vec::with_capacity(commands.len());
         for command in commands {
-            let (Action::Create { draft, .. } | Action::Update { draft, .. }) = &command.action else { continue };
+            let (Action::Create { draft, .. } | Action::Update { draft, .. }) = &command.action else {
+                continue;
+            };
             let json = text(&draft.body);
             let read = fhir::json::parse(json.as_bytes(), &self.limits)?;
             let meta = source_meta(document, &command, is_kept_whole);
             let moment = match from {
                 RecordedFrom::LastUpdated => meta.0,
                 RecordedFrom::Issued => self.moment(read.root(), "issued"),
-                RecordedFrom::Period => {
-                    self.moment(read.root(), "period.end").or_else(|| self.moment(read.root(), "period.start"))
-                }
+                RecordedFrom::Period => self
+                    .moment(read.root(), "period.end")
+                    .or_else(|| self.moment(read.root(), "period.start")),
             };
             let encounter = read.root().text_at("encounter.reference").map(String::from);
             let version = if from == RecordedFrom::LastUpdated { meta.1 } else { None };
@@ -120,7 +124,8 @@ impl Hub {
         }
         let earliest = found.iter().filter_map(|(moment, ..)| *moment).min();
         let Some(earliest) = earliest.or_else(|| found.is_empty().then_some(0)) else {
-            let message = "no resource here says when it was recorded in the element that --recorded-from names";
+            let message =
+                "no resource here says when it was recorded in the element that --recorded-from names";
             return Err(Failure::new(Kind::Invalid, IssueType::Required, message));
         };
         let encounters: std::collections::BTreeMap<String, Micros> = found
@@ -144,17 +149,15 @@ impl Hub {
 fn source_meta(document: &Resource, command: &Command, is_kept_whole: bool) -> (Option<Micros>, Option<u64>) {
     let root = document.root();
     let is_bundle = root.value_type() == r4().well_known().bundle && !is_kept_whole;
-    let mut candidates: Vec<NodeRef<'_>> = if is_bundle {
-        root.all("entry").filter_map(|e| e.child("resource")).collect()
-    } else {
-        vec![root]
-    };
+    let mut candidates: Vec<NodeRef<'_>> =
+        if is_bundle { root.all("entry").filter_map(|e| e.child("resource")).collect() } else { vec![root] };
     candidates.retain(|c| {
         c.value_type() == command.resource_type && c.id().is_none_or(|id| !is_bundle || id == command.id)
     });
     let Some(source) = candidates.first() else { return (None, None) };
     let zone = fhir::date_time::FixedZone(0);
-    let instant = source.text_at("meta.lastUpdated").and_then(|t| DateTime::parse(&t).map(|d| d.interval(&zone).0));
+    let instant =
+        source.text_at("meta.lastUpdated").and_then(|t| DateTime::parse(&t).map(|d| d.interval(&zone).0));
     (instant, source.text_at("meta.versionId").and_then(|v| v.parse().ok()))
 }
 

@@ -33,8 +33,8 @@ pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
 pub use provenance::Provenance;
 pub use request::{Prepared, WriteOptions, once_key};
-pub use search_type::SearchRequest;
 pub use search_type::SearchAnswer;
+pub use search_type::SearchRequest;
 pub use transaction::{Batch, EntryResponse, Prefer, described, is_bundle, version_of_etag};
 
 use std::sync::{Arc, Mutex};
@@ -90,8 +90,8 @@ impl Hub {
     #[must_use]
     pub fn new_id(&self) -> String {
         match self.ids.lock() {
-            Ok(mut ids) => ids.next(),
-            Err(poisoned) => poisoned.into_inner().next(),
+            Ok(mut ids) => ids.give(),
+            Err(poisoned) => poisoned.into_inner().give(),
         }
     }
 

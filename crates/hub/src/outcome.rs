@@ -29,7 +29,10 @@ fn write_issue(json: &mut JsonWriter, issue: &Issue) {
         json.name("extension").array(|list| {
             for (name, value) in [("line", line), ("col", column)] {
                 list.object(|e| {
-                    e.member("url", &format!("http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-{name}"));
+                    e.member(
+                        "url",
+                        &format!("http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-{name}"),
+                    );
                     e.raw_member("valueInteger", &value.to_string());
                 });
             }

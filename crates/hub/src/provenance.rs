@@ -22,7 +22,11 @@ impl Provenance {
         let probe = Provenance { json: json.to_owned() };
         let resource = probe.targeting(&["Patient/x".to_owned()], limits)?;
         if Some(resource.root().value_type()) != r4().resource_type("Provenance") {
-            return Err(Issue::error(IssueType::Invalid, "X-Provenance: its value is a Provenance resource in JSON").into());
+            return Err(Issue::error(
+                IssueType::Invalid,
+                "X-Provenance: its value is a Provenance resource in JSON",
+            )
+            .into());
         }
         Ok(probe)
     }
@@ -42,10 +46,15 @@ impl Provenance {
             list.push('}');
         }
         let Some(rest) = self.json.strip_prefix('{') else {
-            return Err(Issue::error(IssueType::Invalid, "X-Provenance: its value is a Provenance resource in JSON").into());
+            return Err(Issue::error(
+                IssueType::Invalid,
+                "X-Provenance: its value is a Provenance resource in JSON",
+            )
+            .into());
         };
         let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
         let json = format!("{{\"target\":[{list}]{comma}{rest}");
-        fhir::json::parse(json.as_bytes(), limits).map_err(|issues| Failure::invalid(issues).under("X-Provenance"))
+        fhir::json::parse(json.as_bytes(), limits)
+            .map_err(|issues| Failure::invalid(issues).under("X-Provenance"))
     }
 }

@@ -77,12 +77,18 @@ impl Hub {
 fn existing(kept: Kept, name: &str) -> Result<Kept, Failure> {
     if kept.is_destroyed {
         let message = format!("the text of {name} has been destroyed");
-        return Err(Failure { version: Some(kept.version), ..Failure::new(Kind::Gone, IssueType::Deleted, message) });
+        return Err(Failure {
+            version: Some(kept.version),
+            ..Failure::new(Kind::Gone, IssueType::Deleted, message)
+        });
     }
     if kept.text.is_none() {
         let when = format_instant(kept.instant);
         let message = format!("{name} was deleted at {when}; its history is at {name}/_history");
-        return Err(Failure { version: Some(kept.version), ..Failure::new(Kind::Gone, IssueType::Deleted, message) });
+        return Err(Failure {
+            version: Some(kept.version),
+            ..Failure::new(Kind::Gone, IssueType::Deleted, message)
+        });
     }
     Ok(kept)
 }

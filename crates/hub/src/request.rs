@@ -57,7 +57,11 @@ pub fn once_key(parts: &[&[u8]]) -> [u8; 16] {
 
 impl Hub {
     /// Submits a write. `reply` is called once, from the store's thread, when the outcome is on disk and can be read.
-    pub fn submit(&self, prepared: Prepared, reply: impl FnOnce(Result<Outcome, Rejection>) + Send + 'static) {
+    pub fn submit(
+        &self,
+        prepared: Prepared,
+        reply: impl FnOnce(Result<Outcome, Rejection>) + Send + 'static,
+    ) {
         self.store.propose(prepared.proposal, reply);
     }
 
@@ -70,7 +74,12 @@ impl Hub {
     }
 
     /// A proposal of these commands.
-    pub(crate) fn prepared(&self, access: &Access, commands: Vec<Command>, once: Option<[u8; 16]>) -> Prepared {
+    pub(crate) fn prepared(
+        &self,
+        access: &Access,
+        commands: Vec<Command>,
+        once: Option<[u8; 16]>,
+    ) -> Prepared {
         let circumstances = access.circumstances.clone();
         Prepared { proposal: Proposal { circumstances, commands, once, recorded: None } }
     }
@@ -90,7 +99,8 @@ impl Hub {
         let pairs = query::split(text)?;
         let query = query::read(resource_type, &pairs, self.reading())?;
         if query.criteria.is_empty() {
-            let message = format!("'{text}' selects nothing in particular; name at least one search parameter");
+            let message =
+                format!("'{text}' selects nothing in particular; name at least one search parameter");
             return Err(Issue::error(fhir::IssueType::Invalid, message).into());
         }
         Ok(Criteria { text: text.to_owned(), query })
@@ -130,7 +140,11 @@ impl Hub {
         Ok(commands)
     }
 
-    fn provenance_command(&self, provenance: &crate::Provenance, targets: &[String]) -> Result<Command, Failure> {
+    fn provenance_command(
+        &self,
+        provenance: &crate::Provenance,
+        targets: &[String],
+    ) -> Result<Command, Failure> {
         let resource = provenance.targeting(targets, &self.limits)?;
         let id = self.new_id();
         let (draft, references) = self.draft(resource.root(), &id, &Substitutions::new())?;

@@ -48,7 +48,8 @@ impl Hub {
     /// # Errors
     /// What is not understood.
     pub fn query(&self, request: &SearchRequest<'_>) -> Result<Query, Failure> {
-        let reading = query::Reading { base: Some(request.base), is_lenient: request.is_lenient, ..self.reading() };
+        let reading =
+            query::Reading { base: Some(request.base), is_lenient: request.is_lenient, ..self.reading() };
         let mut query = query::read(request.resource_type, request.pairs, reading)?;
         if let Some((owner, id)) = request.compartment {
             query.criteria.push(compartment(owner, id, request.resource_type)?);

@@ -93,6 +93,10 @@ impl Batch {
     }
 }
 
+/// The commands of a transaction's entries in the order they are done, what becomes of each entry, and the entry each
+/// command comes from.
+type Transaction = (Vec<Command>, Vec<Planned>, Vec<usize>);
+
 /// An entry's request.
 struct Request<'b> {
     method: Method,
@@ -116,7 +120,8 @@ fn invalid(code: IssueType, message: impl Into<String>) -> Failure {
 pub fn version_of_etag(text: &str) -> Result<u64, Failure> {
     let plain = text.trim().strip_prefix("W/").unwrap_or(text.trim()).trim_matches('"');
     plain.parse().map_err(|_| {
-        let message = format!("If-Match: '{text}' is not a version of this hub; write W/\"3\" as the ETag said");
+        let message =
+            format!("If-Match: '{text}' is not a version of this hub; write W/\"3\" as the ETag said");
         Failure::new(Kind::Invalid, IssueType::Value, message)
     })
 }
@@ -124,7 +129,8 @@ pub fn version_of_etag(text: &str) -> Result<u64, Failure> {
 fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
     let text = |path: &str| entry.text_at(path).map(String::from);
     let Some(method) = text("request.method") else {
-        return Err(invalid(IssueType::Required, "an entry of a batch or transaction needs request.method").under("request"));
+        return Err(invalid(IssueType::Required, "an entry of a batch or transaction needs request.method")
+            .under("request"));
     };
     let method = match method.as_str() {
         "DELETE" => Method::Delete,
@@ -133,7 +139,9 @@ fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
         "GET" | "HEAD" => Method::Get,
         other => {
             let message = format!("the method {other} is not available here; GET, POST, PUT and DELETE are");
-            return Err(Failure::new(Kind::NotSupported, IssueType::NotSupported, message).under("request.method"));
+            return Err(
+                Failure::new(Kind::NotSupported, IssueType::NotSupported, message).under("request.method")
+            );
         }
     };
     let url = text("request.url").unwrap_or_default();
@@ -150,16 +158,23 @@ fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
             return Err(invalid(IssueType::Value, message).under("request.url"));
         }
         if segments.next().is_some() {
-            return Err(invalid(IssueType::Value, format!("'{url}' is more than Type/id")).under("request.url"));
+            return Err(
+                invalid(IssueType::Value, format!("'{url}' is more than Type/id")).under("request.url")
+            );
         }
         if query.is_some() {
-            let message = "conditional updates and deletes are not available here; name the resource by its id";
-            return Err(Failure::new(Kind::NotSupported, IssueType::NotSupported, message).under("request.url"));
+            let message =
+                "conditional updates and deletes are not available here; name the resource by its id";
+            return Err(
+                Failure::new(Kind::NotSupported, IssueType::NotSupported, message).under("request.url")
+            );
         }
     }
     if matches!(method, Method::Post | Method::Put) {
         let Some(resource) = resource else {
-            return Err(invalid(IssueType::Required, "this entry needs the resource to write").under("resource"));
+            return Err(
+                invalid(IssueType::Required, "this entry needs the resource to write").under("resource")
+            );
         };
         if Some(resource.value_type()) != resource_type {
             let message = format!("the resource is a {}, the address says '{url}'", resource.type_name());
@@ -168,10 +183,13 @@ fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
     }
     match (method, &id) {
         (Method::Post, Some(_)) => {
-            return Err(invalid(IssueType::Value, format!("POST takes a type alone, found '{url}'")).under("request.url"));
+            return Err(invalid(IssueType::Value, format!("POST takes a type alone, found '{url}'"))
+                .under("request.url"));
         }
         (Method::Put | Method::Delete, None) => {
-            return Err(invalid(IssueType::Value, format!("this needs Type/id, found '{url}'")).under("request.url"));
+            return Err(
+                invalid(IssueType::Value, format!("this needs Type/id, found '{url}'")).under("request.url")
+            );
         }
         _ => {}
     }
@@ -193,7 +211,12 @@ impl Hub {
     ///
     /// # Errors
     /// If it is neither, has too many entries, or (a transaction) one of its entries cannot be done.
-    pub fn plan_bundle(&self, access: &Access, root: NodeRef<'_>, options: &WriteOptions) -> Result<Batch, Failure> {
+    pub fn plan_bundle(
+        &self,
+        access: &Access,
+        root: NodeRef<'_>,
+        options: &WriteOptions,
+    ) -> Result<Batch, Failure> {
         let is_transaction = match root.text_at("type").as_deref() {
             Some("transaction") => true,
             Some("batch") => false,
@@ -230,7 +253,8 @@ impl Hub {
     }
 
     fn plan_batch(&self, access: &Access, requests: Vec<Result<Request<'_>, Failure>>) -> Batch {
-        let mut batch = Batch { is_transaction: false, entries: Vec::new(), sources: Vec::new(), writes: Vec::new() };
+        let mut batch =
+            Batch { is_transaction: false, entries: Vec::new(), sources: Vec::new(), writes: Vec::new() };
         for (index, request) in requests.into_iter().enumerate() {
             let planned = request.and_then(|request| {
                 if request.method == Method::Get {
@@ -247,13 +271,12 @@ impl Hub {
         batch
     }
 
-    /// The commands of a transaction's entries in the order they are done, what becomes of each entry, and the entry
-    /// each command comes from. `ids` gives ids to resources that are created.
+    /// Reads a transaction. `ids` gives ids to resources that are created.
     fn transaction_commands(
         &self,
         requests: Vec<Result<Request<'_>, Failure>>,
         ids: &mut dyn FnMut(NodeRef<'_>) -> String,
-    ) -> Result<(Vec<Command>, Vec<Planned>, Vec<usize>), Failure> {
+    ) -> Result<Transaction, Failure> {
         let at_entry = |index: usize| format!("Bundle.entry[{index}]");
         let mut known: Vec<Request<'_>> = Vec::with_capacity(requests.len());
         for (index, request) in requests.into_iter().enumerate() {
@@ -272,7 +295,8 @@ impl Hub {
                 entries[at] = Some(Planned::Get(request.url.clone()));
                 continue;
             }
-            let command = self.command(request, ids[at].clone(), &substitutions).map_err(|f| f.under(&at_entry(at)))?;
+            let command =
+                self.command(request, ids[at].clone(), &substitutions).map_err(|f| f.under(&at_entry(at)))?;
             if let Some(resource) = request.resource {
                 unresolved(resource, &substitutions).map_err(|f| f.under(&at_entry(at)))?;
             }
@@ -283,17 +307,32 @@ impl Hub {
         Ok((commands, entries.into_iter().flatten().collect(), sources))
     }
 
-    fn command(&self, request: &Request<'_>, id: String, substitutions: &Substitutions) -> Result<Command, Failure> {
+    fn command(
+        &self,
+        request: &Request<'_>,
+        id: String,
+        substitutions: &Substitutions,
+    ) -> Result<Command, Failure> {
         let resource_type = request.resource_type.unwrap_or(r4().well_known().resource);
         let (Some(resource), true) = (request.resource, request.method != Method::Delete) else {
-            return Ok(Command { resource_type, id, action: Action::Delete, if_match: request.if_match, version: None });
+            return Ok(Command {
+                resource_type,
+                id,
+                action: Action::Delete,
+                if_match: request.if_match,
+                version: None,
+            });
         };
         if request.method == Method::Put && resource.id().as_deref() != Some(&id) {
             let message = format!("the resource must say the id of its address: \"id\":\"{id}\"");
             return Err(invalid(IssueType::Invalid, message).under("resource"));
         }
         if !fhir::primitive::is_id(&id) {
-            return Err(invalid(IssueType::Value, format!("'{id}' is not an id: 1 to 64 of A-Z a-z 0-9 - .")).under("request.url"));
+            return Err(invalid(
+                IssueType::Value,
+                format!("'{id}' is not an id: 1 to 64 of A-Z a-z 0-9 - ."),
+            )
+            .under("request.url"));
         }
         let (draft, references) = self.draft(resource, &id, substitutions)?;
         let action = if request.method == Method::Post {
@@ -335,7 +374,8 @@ impl Hub {
         } else {
             for (at, outcome) in outcomes.into_iter().enumerate() {
                 let outcome = outcome.map_err(Failure::from).and_then(|o| {
-                    let missing = || Failure::new(Kind::Internal, IssueType::Exception, "the write has no outcome");
+                    let missing =
+                        || Failure::new(Kind::Internal, IssueType::Exception, "the write has no outcome");
                     o.commands.into_iter().next().ok_or_else(missing)
                 });
                 written.insert(at, outcome);
@@ -487,7 +527,9 @@ fn stored(entry: NodeRef<'_>) -> Request<'_> {
 fn substitutions(requests: &[Request<'_>], ids: &[String]) -> Result<Substitutions, Failure> {
     let mut found = Substitutions::new();
     for (at, (request, id)) in requests.iter().zip(ids).enumerate() {
-        let (Some(full_url), Some(resource_type)) = (&request.full_url, request.resource_type) else { continue };
+        let (Some(full_url), Some(resource_type)) = (&request.full_url, request.resource_type) else {
+            continue;
+        };
         if request.resource.is_none() || request.method == Method::Get {
             continue;
         }

@@ -22,23 +22,37 @@ impl Hub {
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
         if !is_id(id) {
-            return Err(Failure::new(Kind::Invalid, IssueType::Value, format!("'{id}' is not an id: 1 to 64 of A-Z a-z 0-9 - .")));
+            return Err(Failure::new(
+                Kind::Invalid,
+                IssueType::Value,
+                format!("'{id}' is not an id: 1 to 64 of A-Z a-z 0-9 - ."),
+            ));
         }
         match resource.id() {
             Some(own) if own == id => {}
             Some(own) => {
-                let message = format!("the resource says id '{own}', the address says '{id}'; they must be the same");
-                return Err(Failure::new(Kind::Invalid, IssueType::Invalid, message).under(resource.type_name()));
+                let message =
+                    format!("the resource says id '{own}', the address says '{id}'; they must be the same");
+                return Err(
+                    Failure::new(Kind::Invalid, IssueType::Invalid, message).under(resource.type_name())
+                );
             }
             None => {
                 let message = format!("an update needs the id in the resource as well: \"id\":\"{id}\"");
-                return Err(Failure::new(Kind::Invalid, IssueType::Required, message).under(resource.type_name()));
+                return Err(
+                    Failure::new(Kind::Invalid, IssueType::Required, message).under(resource.type_name())
+                );
             }
         }
         let (draft, references) = self.draft(resource, id, &Substitutions::new())?;
         let action = Action::Update { draft, references };
-        let command =
-            Command { resource_type: resource.value_type(), id: id.to_owned(), action, if_match: options.if_match, version: None };
+        let command = Command {
+            resource_type: resource.value_type(),
+            id: id.to_owned(),
+            action,
+            if_match: options.if_match,
+            version: None,
+        };
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
     }
 }

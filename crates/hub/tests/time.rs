@@ -1,6 +1,8 @@
 //! Time is an axis: what a search as of a moment finds is what it found when that moment was now; and the log is the
 //! truth: folded anew it gives the same bytes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
+
 use std::path::Path;
 
 use fhir::{Limits, TypeId, r4};
@@ -11,10 +13,31 @@ use store::{Options, Store};
 /// One thing that is done.
 #[derive(Clone, Debug)]
 enum Deed {
-    Patient { id: u8, family: u8, year: u8, link: Option<u8>, is_active: Option<bool> },
-    Observation { id: u8, patient: Option<u8>, encounter: Option<u8>, code: u8, value: Option<u16>, day: Option<u8> },
-    Encounter { id: u8, patient: u8, status: u8, days: u8 },
-    Delete { kind: u8, id: u8 },
+    Patient {
+        id: u8,
+        family: u8,
+        year: u8,
+        link: Option<u8>,
+        is_active: Option<bool>,
+    },
+    Observation {
+        id: u8,
+        patient: Option<u8>,
+        encounter: Option<u8>,
+        code: u8,
+        value: Option<u16>,
+        day: Option<u8>,
+    },
+    Encounter {
+        id: u8,
+        patient: u8,
+        status: u8,
+        days: u8,
+    },
+    Delete {
+        kind: u8,
+        id: u8,
+    },
 }
 
 const KINDS: [&str; 3] = ["Patient", "Observation", "Encounter"];
@@ -72,13 +95,16 @@ impl Deed {
             Deed::Observation { patient, encounter, code, value, day, .. } => {
                 let subject = patient
                     .map_or(String::new(), |p| format!(r#","subject":{{"reference":"Patient/patient{p}"}}"#));
-                let encounter = encounter
-                    .map_or(String::new(), |e| format!(r#","encounter":{{"reference":"Encounter/encounter{e}"}}"#));
+                let encounter = encounter.map_or(String::new(), |e| {
+                    format!(r#","encounter":{{"reference":"Encounter/encounter{e}"}}"#)
+                });
                 let value = value.map_or(String::new(), |v| {
                     format!(r#","valueQuantity":{{"value":{}.{},"unit":"mg","code":"mg","system":"http://unitsofmeasure.org"}}"#, v / 10, v % 10)
                 });
                 let day = day.map_or(String::new(), |d| format!(r#","effectiveDateTime":"2025-03-{d:02}""#));
-                format!(r#","status":"final","code":{{"coding":[{{"system":"http://s","code":"c{code}"}}]}}{subject}{encounter}{value}{day}"#)
+                format!(
+                    r#","status":"final","code":{{"coding":[{{"system":"http://s","code":"c{code}"}}]}}{subject}{encounter}{value}{day}"#
+                )
             }
             Deed::Encounter { patient, status, days, .. } => {
                 let status = ["planned", "in-progress", "finished"][usize::from(*status)];
@@ -94,7 +120,12 @@ impl Deed {
 
 fn open(path: &Path) -> Hub {
     let options = Options {
-        limits: store::Limits { is_durable: false, write_buffer: 1 << 20, block_cache: 4 << 20, ..store::Limits::default() },
+        limits: store::Limits {
+            is_durable: false,
+            write_buffer: 1 << 20,
+            block_cache: 4 << 20,
+            ..store::Limits::default()
+        },
         zone: "Asia/Tokyo".to_owned(),
         clock: Box::new(SystemClock),
         entropy: Box::new(OsEntropy::seeded(7)),
@@ -112,7 +143,9 @@ fn commit(hub: &Hub, deeds: &[Deed]) {
         .map(|deed| {
             let (kind, id) = deed.target();
             match deed.json() {
-                Some(json) => format!(r#"{{"resource":{json},"request":{{"method":"PUT","url":"{kind}/{id}"}}}}"#),
+                Some(json) => {
+                    format!(r#"{{"resource":{json},"request":{{"method":"PUT","url":"{kind}/{id}"}}}}"#)
+                }
                 None => format!(r#"{{"request":{{"method":"DELETE","url":"{kind}/{id}"}}}}"#),
             }
         })
@@ -163,7 +196,9 @@ const SEARCHES: [&str; 30] = [
 fn found(hub: &Hub, search: &str, as_of: Option<i64>) -> Vec<String> {
     let access = Access::open("test");
     let (compartment, search) = match search.split_once('|') {
-        Some((owner, rest)) if owner.starts_with("Patient/patient") && rest.contains('?') && !owner.contains('?') => {
+        Some((owner, rest))
+            if owner.starts_with("Patient/patient") && rest.contains('?') && !owner.contains('?') =>
+        {
             (owner.strip_prefix("Patient/"), rest)
         }
         _ => (None, search),

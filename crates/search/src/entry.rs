@@ -82,7 +82,8 @@ impl Entry {
                 }
                 LinkTarget::Resource(resource_type, id) => {
                     let number = linker.resource(*resource_type, id)?;
-                    self.key[at..at + RESOURCE_BYTES].copy_from_slice(&number.to_be_bytes()[8 - RESOURCE_BYTES..]);
+                    self.key[at..at + RESOURCE_BYTES]
+                        .copy_from_slice(&number.to_be_bytes()[8 - RESOURCE_BYTES..]);
                 }
             }
         }

@@ -40,19 +40,26 @@ pub fn extract(resource: NodeRef<'_>, id: &str, zone: &Zone) -> Result<Extracted
         extraction.parameter(parameter)?;
     }
     let mut entries = extraction.entries;
-    entries.sort_by(|a, b| (a.parameter, &a.key, &a.extra).cmp(&(b.parameter, &b.key, &b.extra)).then_with(|| order_links(a, b)));
+    entries.sort_by(|a, b| {
+        (a.parameter, &a.key, &a.extra).cmp(&(b.parameter, &b.key, &b.extra)).then_with(|| order_links(a, b))
+    });
     entries.dedup();
     let person = if resource.value_type() == r4().well_known().patient {
         Some(id.to_owned())
     } else {
-        person(&entries, set.patient_parameters.iter().flat_map(|n| set.parameters[usize::from(*n)].numbers()))
+        person(
+            &entries,
+            set.patient_parameters.iter().flat_map(|n| set.parameters[usize::from(*n)].numbers()),
+        )
     };
     Ok(Extracted { entries, person })
 }
 
 /// Links are part of what an entry says, so they are part of its order.
 fn order_links(a: &Entry, b: &Entry) -> std::cmp::Ordering {
-    let texts = |e: &Entry| -> Vec<(u16, String)> { e.links.iter().map(|l| (l.at, format!("{:?}", l.target))).collect() };
+    let texts = |e: &Entry| -> Vec<(u16, String)> {
+        e.links.iter().map(|l| (l.at, format!("{:?}", l.target))).collect()
+    };
     texts(a).cmp(&texts(b))
 }
 
@@ -61,9 +68,13 @@ fn person(entries: &[Entry], numbers: impl Iterator<Item = u8>) -> Option<String
     let patient = r4().well_known().patient;
     let mut numbers = numbers;
     numbers.find_map(|number| {
-        entries.iter().filter(|e| e.parameter == number).flat_map(|e| &e.links).find_map(|link| match &link.target {
-            crate::entry::LinkTarget::Resource(resource_type, id) if *resource_type == patient => Some(id.clone()),
-            _ => None,
+        entries.iter().filter(|e| e.parameter == number).flat_map(|e| &e.links).find_map(|link| {
+            match &link.target {
+                crate::entry::LinkTarget::Resource(resource_type, id) if *resource_type == patient => {
+                    Some(id.clone())
+                }
+                _ => None,
+            }
         })
     })
 }
@@ -129,10 +140,17 @@ impl<'a> Extraction<'a, '_> {
             Kind::Token => tokens(item),
             Kind::String => strings(item),
             Kind::Date => self.dates(item),
-            Kind::Number => extent(item).map(|e| with(|k| number::write(&mut k.key, &e))).into_iter().collect(),
+            Kind::Number => {
+                extent(item).map(|e| with(|k| number::write(&mut k.key, &e))).into_iter().collect()
+            }
             Kind::Quantity => quantities(item),
             Kind::Reference => references(item),
-            Kind::Uri => item.node().and_then(NodeRef::value).map(|v| with(|k| uri::write(k, &v))).into_iter().collect(),
+            Kind::Uri => item
+                .node()
+                .and_then(NodeRef::value)
+                .map(|v| with(|k| uri::write(k, &v)))
+                .into_iter()
+                .collect(),
             Kind::Composite | Kind::Special => Vec::new(),
         }
     }
@@ -168,7 +186,8 @@ impl<'a> Extraction<'a, '_> {
     /// The outer limits of a schedule (`search.html#date`: "only the outer limits matter").
     fn timing(&self, node: NodeRef<'a>) -> Option<Interval> {
         let events = node.all("event").filter_map(|e| self.moment(Some(e)));
-        let bounds = node.path("repeat.bounds").filter(|b| b.type_name() == "Period").and_then(|b| self.period(b));
+        let bounds =
+            node.path("repeat.bounds").filter(|b| b.type_name() == "Period").and_then(|b| self.period(b));
         events.chain(bounds).reduce(|a, b| Interval { start: a.start.min(b.start), end: a.end.max(b.end) })
     }
 }
@@ -226,7 +245,7 @@ fn tokens(item: &Item<'_>) -> Vec<KeyWriter> {
         };
     };
     match node.type_name() {
-        "CodeableConcept" => node.all("coding").flat_map(coding).collect(),
+        "CodeableConcept" => node.all("coding").filter_map(coding).collect(),
         "Coding" => coding(node).into_iter().collect(),
         "Identifier" => {
             let value = text_of(node, "value");
@@ -234,7 +253,9 @@ fn tokens(item: &Item<'_>) -> Vec<KeyWriter> {
         }
         "ContactPoint" => text_of(node, "value").map(|v| token_key(None, &v)).into_iter().collect(),
         "boolean" => node.value().map(|v| token_key(Some(BOOLEANS), &v)).into_iter().collect(),
-        "code" => node.value().map(|v| token_key(implied_system(node.node().element), &v)).into_iter().collect(),
+        "code" => {
+            node.value().map(|v| token_key(implied_system(node.node().element), &v)).into_iter().collect()
+        }
         _ if node.type_definition().kind == TypeKind::Primitive => {
             node.value().map(|v| token_key(None, &v)).into_iter().collect()
         }
@@ -256,7 +277,9 @@ fn implied_system(element: ElementId) -> Option<&'static str> {
     let systems = SYSTEMS.get_or_init(|| {
         let elements = (0u16..).zip(&r4().elements);
         elements
-            .filter_map(|(at, e)| Some((ElementId(at), r4().terminology().only_system(e.binding?.value_set)?)))
+            .filter_map(|(at, e)| {
+                Some((ElementId(at), r4().terminology().only_system(e.binding?.value_set)?))
+            })
             .collect()
     });
     systems.get(&element).copied()
@@ -324,8 +347,10 @@ fn sampled(node: NodeRef<'_>) -> Option<Extent> {
     let origin: f64 = node.text_at("origin.value")?.parse().ok()?;
     let factor: f64 = text_of(node, "factor").map_or(Some(1.0), |f| f.parse().ok())?;
     let data = text_of(node, "data")?;
-    let samples = data.split_ascii_whitespace().filter_map(|s| s.parse::<f64>().ok()).map(|s| origin + factor * s);
-    let (low, high) = samples.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), s| (low.min(s), high.max(s)));
+    let samples =
+        data.split_ascii_whitespace().filter_map(|s| s.parse::<f64>().ok()).map(|s| origin + factor * s);
+    let (low, high) =
+        samples.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), s| (low.min(s), high.max(s)));
     range(Decimal::parse(&low.to_string()), Decimal::parse(&high.to_string()))
 }
 
@@ -351,7 +376,9 @@ fn unit_keys(node: NodeRef<'_>, extent: &Extent, keys: &mut Vec<KeyWriter>) {
     let (system, code, unit) = (text_of(node, "system"), text_of(node, "code"), text_of(node, "unit"));
     match (&code, &unit) {
         (Some(code), _) => keys.push(with(|k| quantity::write(k, system.as_deref(), code, extent))),
-        (None, unit) => keys.push(with(|k| quantity::write(k, system.as_deref(), unit.as_deref().unwrap_or(""), extent))),
+        (None, unit) => {
+            keys.push(with(|k| quantity::write(k, system.as_deref(), unit.as_deref().unwrap_or(""), extent)))
+        }
     }
     if let (Some(code), Some(unit)) = (&code, &unit)
         && code != unit

@@ -53,7 +53,11 @@ fn squeeze(text: impl Iterator<Item = char>, capacity: usize) -> String {
 /// The form codes are compared in where case does not matter.
 #[must_use]
 pub fn fold_case(code: &str) -> String {
-    if code.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) { code.to_owned() } else { code.to_lowercase() }
+    if code.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        code.to_owned()
+    } else {
+        code.to_lowercase()
+    }
 }
 
 #[cfg(test)]

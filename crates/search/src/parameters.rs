@@ -155,7 +155,9 @@ fn parameter_set(resource_type: TypeId) -> ParameterSet {
     let mut parameters: Vec<Parameter> = r4()
         .search_parameters(resource_type)
         .enumerate()
-        .map(|(number, definition)| compile(resource_type, u8::try_from(number).unwrap_or(u8::MAX), definition))
+        .map(|(number, definition)| {
+            compile(resource_type, u8::try_from(number).unwrap_or(u8::MAX), definition)
+        })
         .collect();
     for at in 0..parameters.len() {
         if parameters[at].storage == Storage::Own {
@@ -167,7 +169,8 @@ fn parameter_set(resource_type: TypeId) -> ParameterSet {
     }
     let by_code: FxHashMap<&'static str, u8> = parameters.iter().map(|p| (p.code, p.number)).collect();
     let patient_parameters = r4().compartment("Patient").map_or(&[][..], |c| c.parameters(resource_type));
-    let patient_parameters = patient_parameters.iter().filter_map(|code| by_code.get(code).copied()).collect();
+    let patient_parameters =
+        patient_parameters.iter().filter_map(|code| by_code.get(code).copied()).collect();
     ParameterSet { parameters, by_code, patient_parameters }
 }
 
@@ -254,7 +257,8 @@ fn strip_parentheses(part: &str) -> &str {
 
 /// Whether a part speaks of this resource type: it begins with its name or that of a base type.
 fn applies(resource_type: TypeId, part: &str) -> bool {
-    let root: String = part.chars().skip_while(|c| *c == '(').take_while(char::is_ascii_alphanumeric).collect();
+    let root: String =
+        part.chars().skip_while(|c| *c == '(').take_while(char::is_ascii_alphanumeric).collect();
     r4().type_named(&root).is_none_or(|t| r4().is_a(resource_type, t))
 }
 
@@ -275,20 +279,28 @@ fn covered(parameters: &[Parameter], at: usize) -> Option<Storage> {
         }
     }
     // The same values under an earlier name.
-    let same = |p: &Parameter| p.kind == wanted.kind && components_agree(p, wanted) && p.storage == Storage::Own;
+    let same =
+        |p: &Parameter| p.kind == wanted.kind && components_agree(p, wanted) && p.storage == Storage::Own;
     let covers = |p: &&Parameter| same(p) && p.parts.iter().all(|part| wanted.parts.contains(part));
     if let Some(twin) = parameters[..at].iter().find(|p| same(p) && p.parts == wanted.parts) {
         return Some(Storage::Union(vec![twin.number]));
     }
-    let smaller: Vec<&Parameter> =
-        parameters.iter().filter(|p| p.number != wanted.number && p.parts.len() < wanted.parts.len()).filter(covers).collect();
+    let smaller: Vec<&Parameter> = parameters
+        .iter()
+        .filter(|p| p.number != wanted.number && p.parts.len() < wanted.parts.len())
+        .filter(covers)
+        .collect();
     let is_complete = wanted.parts.iter().all(|part| smaller.iter().any(|p| p.parts.contains(part)));
-    (is_complete && smaller.len() > 1 && smaller.len() < 4).then(|| Storage::Union(smaller.iter().map(|p| p.number).collect()))
+    (is_complete && smaller.len() > 1 && smaller.len() < 4)
+        .then(|| Storage::Union(smaller.iter().map(|p| p.number).collect()))
 }
 
 fn components_agree(a: &Parameter, b: &Parameter) -> bool {
     a.components.len() == b.components.len()
-        && a.components.iter().zip(&b.components).all(|(x, y)| x.kind == y.kind && x.expression.text() == y.expression.text())
+        && a.components
+            .iter()
+            .zip(&b.components)
+            .all(|(x, y)| x.kind == y.kind && x.expression.text() == y.expression.text())
         && a.targets == b.targets
 }
 
@@ -312,7 +324,10 @@ mod tests {
     fn what_others_hold_is_not_held_twice() {
         assert_eq!(storage("Observation", "patient"), "subject:Patient");
         assert_eq!(storage("Observation", "combo-code"), "code+component-code");
-        assert_eq!(storage("Observation", "combo-code-value-quantity"), "code-value-quantity+component-code-value-quantity");
+        assert_eq!(
+            storage("Observation", "combo-code-value-quantity"),
+            "code-value-quantity+component-code-value-quantity"
+        );
         assert_eq!(storage("Observation", "combo-value-quantity"), "component-value-quantity+value-quantity");
         assert_eq!(storage("Observation", "code"), "own");
         assert_eq!(storage("Patient", "name"), "own");
@@ -328,7 +343,12 @@ mod tests {
             for parameter in &set.parameters {
                 if matches!(parameter.storage, Storage::Union(_) | Storage::OnlyType(..)) {
                     for number in parameter.numbers() {
-                        assert_eq!(set.parameters[usize::from(number)].storage, Storage::Own, "{}", parameter.code);
+                        assert_eq!(
+                            set.parameters[usize::from(number)].storage,
+                            Storage::Own,
+                            "{}",
+                            parameter.code
+                        );
                     }
                 }
             }
@@ -342,11 +362,16 @@ mod tests {
         for resource_type in &r4().resource_types {
             for parameter in &parameters().of(*resource_type).parameters {
                 let code = parameter.code;
-                if parameter.storage == Storage::Unsupported && !matches!(code, "_content" | "_text" | "_query" | "_filter") {
+                if parameter.storage == Storage::Unsupported
+                    && !matches!(code, "_content" | "_text" | "_query" | "_filter")
+                {
                     found.push(format!("{}.{code}", r4().type_name(*resource_type)));
                 }
             }
         }
-        assert_eq!(found, ["Location.near", "Patient.age", "Patient.birthOrderBoolean", "Patient.part-agree"]);
+        assert_eq!(
+            found,
+            ["Location.near", "Patient.age", "Patient.birthOrderBoolean", "Patient.part-agree"]
+        );
     }
 }

@@ -44,7 +44,10 @@ impl fhir::date_time::Zone for Zone {
             return 0;
         };
         let Ok(civil) = DateTime::new(year, month, day, hour, minute, 0, 0) else { return 0 };
-        self.zone.to_ambiguous_timestamp(civil).compatible().map_or(0, |t| self.zone.to_offset(t).seconds() / 60)
+        self.zone
+            .to_ambiguous_timestamp(civil)
+            .compatible()
+            .map_or(0, |t| self.zone.to_offset(t).seconds() / 60)
     }
 }
 

@@ -49,7 +49,10 @@ impl Lanes {
     }
 
     /// Runs heavy work where it holds nobody up, when its turn comes. `None` if it did not finish.
-    pub(crate) async fn heavy<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(crate) async fn heavy<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let permit = Arc::clone(&self.heavy).acquire_owned().await.ok()?;
         let done = tokio::task::spawn_blocking(move || {
             let outcome = work();
@@ -75,7 +78,9 @@ impl Lanes {
         let pieces = to.div_ceil(PIECE) - room.bytes.div_ceil(PIECE);
         let Ok(pieces) = u32::try_from(pieces) else { return false };
         if pieces > 0 {
-            let Ok(more) = Arc::clone(&self.body_pieces).acquire_many_owned(pieces).await else { return false };
+            let Ok(more) = Arc::clone(&self.body_pieces).acquire_many_owned(pieces).await else {
+                return false;
+            };
             match &mut room.permit {
                 Some(permit) => permit.merge(more),
                 None => room.permit = Some(more),

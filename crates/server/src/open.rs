@@ -29,10 +29,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 
 /// Refuses requests that do not come from this machine.
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
-    let refusal = match refusal(request.headers(), request.uri()) {
-        None => return next.run(request).await,
-        Some(refusal) => refusal,
-    };
+    let Some(refusal) = refusal(request.headers(), request.uri()) else { return next.run(request).await };
     rest::respond_with_issue(403, &Issue::error(IssueType::Forbidden, refusal))
 }
 
@@ -51,7 +48,9 @@ fn refusal(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     if host.is_some_and(is_loopback) {
         return None;
     }
-    Some("this hub is open to its own machine only (--open); pages of other origins may not use it".to_owned())
+    Some(
+        "this hub is open to its own machine only (--open); pages of other origins may not use it".to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -60,10 +59,26 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_loopback() {
-        for host in ["localhost", "localhost:8080", "127.0.0.1:80", "127.8.9.1", "[::1]:8080", "LOCALHOST", "hub.localhost:1"] {
+        for host in [
+            "localhost",
+            "localhost:8080",
+            "127.0.0.1:80",
+            "127.8.9.1",
+            "[::1]:8080",
+            "LOCALHOST",
+            "hub.localhost:1",
+        ] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["example.org", "localhost.example.org", "10.0.0.1:80", "[::2]", "127.0.0.1.example.org", "", "0.0.0.0"] {
+        for host in [
+            "example.org",
+            "localhost.example.org",
+            "10.0.0.1:80",
+            "[::2]",
+            "127.0.0.1.example.org",
+            "",
+            "0.0.0.0",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }

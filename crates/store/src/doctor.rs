@@ -47,7 +47,11 @@ const MAX_FINDINGS: usize = 100;
 ///
 /// # Errors
 /// Only if the directory cannot be examined at all; damage is a finding.
-pub fn examine(path: &Path, limits: &Limits, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Finding>, Error> {
+pub fn examine(
+    path: &Path,
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
     for (place, finding) in crate::checksums::verify(path).into_iter().chain(wal::examine(&path.join("db"))) {
         findings.push(Finding { place, finding });
@@ -64,7 +68,10 @@ pub fn examine(path: &Path, limits: &Limits, progress: &mut dyn FnMut(Progress))
     examination.run()?;
     let Examination { mut findings, omitted, .. } = examination;
     if omitted > 0 {
-        findings.push(Finding { place: "and more".to_owned(), finding: format!("{omitted} further findings are not listed") });
+        findings.push(Finding {
+            place: "and more".to_owned(),
+            finding: format!("{omitted} further findings are not listed"),
+        });
     }
     Ok(findings)
 }
@@ -104,7 +111,7 @@ impl Examination<'_, '_> {
     }
 
     fn tell(&mut self, stage: &'static str, done: u64, total: u64) {
-        if done % STEP == 0 || done == total {
+        if done.is_multiple_of(STEP) || done == total {
             (self.progress)(Progress { stage, done, total });
         }
     }
@@ -140,14 +147,20 @@ impl Examination<'_, '_> {
             let place = log::read_key(key);
             let name = format!("entry {place} of the log");
             if place.0 != expected {
-                self.note(format!("entry {expected} of the log"), format!("it is missing; the next one is {place}"));
+                self.note(
+                    format!("entry {expected} of the log"),
+                    format!("it is missing; the next one is {place}"),
+                );
             }
             expected = place.0 + 1;
             match Entry::decode(place, value) {
                 Err(error) => self.note(name, error.to_string()),
                 Ok((stored_chain, entry)) => {
                     if log::chain(&chain, &value[CHAIN_BYTES..]) != stored_chain {
-                        self.note(&name, "the chain is broken here: the entry or the one before is not what was written");
+                        self.note(
+                            &name,
+                            "the chain is broken here: the entry or the one before is not what was written",
+                        );
                     }
                     chain = stored_chain;
                     if entry.instant <= last_instant {
@@ -173,7 +186,12 @@ impl Examination<'_, '_> {
     }
 
     fn body(&mut self, place: Place, command: &log::Command) -> Result<(), Error> {
-        let name = format!("{}/{} version {}", fhir::r4().type_name(type_of(command.type_number)), command.id.unpack(), command.version);
+        let name = format!(
+            "{}/{} version {}",
+            fhir::r4().type_name(type_of(command.type_number)),
+            command.id.unpack(),
+            command.version
+        );
         let seat = Seat { person: command.person, resource: command.resource };
         let Some(value) = self.view.get(Family::Bodies, rows::key(seat, command.type_number, place))? else {
             self.note(name, "its body is missing");
@@ -204,7 +222,11 @@ impl Examination<'_, '_> {
     /// Every head: its id, its current version's entries, the rows they stand for, and what the text gives.
     fn resources(&mut self, counts: &mut Counts) -> Result<(), Error> {
         let zone = self.zone()?;
-        let total = self.view.get(Family::State, counters_key())?.and_then(|v| Counters::decode(&v)).map_or(0, |c| c.resource.0);
+        let total = self
+            .view
+            .get(Family::State, counters_key())?
+            .and_then(|v| Counters::decode(&v))
+            .map_or(0, |c| c.resource.0);
         for number in 1..=total {
             let number = ResourceNumber(number);
             counts.heads += 1;
@@ -250,15 +272,22 @@ impl Examination<'_, '_> {
             return Ok(());
         };
         let listed = rows::decode(&value, head.place)?;
-        let mut row_keys: Vec<(u8, &[u8])> = listed.iter().map(|r| (r.entry.parameter, r.entry.key.as_slice())).collect();
+        let mut row_keys: Vec<(u8, &[u8])> =
+            listed.iter().map(|r| (r.entry.parameter, r.entry.key.as_slice())).collect();
         row_keys.dedup();
         counts.live_rows += row_keys.len() as u64 + 1;
         for (parameter, value_key) in row_keys {
-            let from = listed.iter().find(|r| (r.entry.parameter, r.entry.key.as_slice()) == (parameter, value_key)).map(|r| r.from);
+            let from = listed
+                .iter()
+                .find(|r| (r.entry.parameter, r.entry.key.as_slice()) == (parameter, value_key))
+                .map(|r| r.from);
             let row = self.view.get(Family::Live, live::key(head.type_number, parameter, value_key, seat))?;
             match row.as_deref().map(LiveRow::decode).transpose() {
                 Ok(Some(row)) if Some(row.from) == from => {}
-                Ok(Some(_)) => self.note(name, format!("an index row of parameter {parameter} begins at another place than listed")),
+                Ok(Some(_)) => self.note(
+                    name,
+                    format!("an index row of parameter {parameter} begins at another place than listed"),
+                ),
                 Ok(None) => self.note(name, format!("an index row of parameter {parameter} is missing")),
                 Err(error) => self.note(name, error.to_string()),
             }
@@ -273,7 +302,12 @@ impl Examination<'_, '_> {
                 Err(issue) => self.note(name, format!("its text does not read: {}", issue.diagnostics)),
                 Ok(draft) => {
                     let mut numbers = KnownNumbers(self.view);
-                    let linked = draft.extracted.entries.into_iter().map(|e| e.link(&mut numbers)).collect::<Result<Vec<_>, _>>();
+                    let linked = draft
+                        .extracted
+                        .entries
+                        .into_iter()
+                        .map(|e| e.link(&mut numbers))
+                        .collect::<Result<Vec<_>, _>>();
                     let mut entries: Vec<LinkedEntry> = linked?;
                     entries.sort_unstable();
                     entries.dedup();
@@ -299,7 +333,10 @@ impl Examination<'_, '_> {
         }
         iterator.status()?;
         if found != counts.live_rows {
-            self.note("family live", format!("it has {found} rows; the current versions stand for {}", counts.live_rows));
+            self.note(
+                "family live",
+                format!("it has {found} rows; the current versions stand for {}", counts.live_rows),
+            );
         }
         Ok(())
     }
@@ -315,7 +352,11 @@ impl Examination<'_, '_> {
                 && let Some((value_key, seat)) = live::read_key(live_key)
             {
                 let (type_number, parameter) = (live_key[0], live_key[1]);
-                let name = format!("a past index row of {} number {}", fhir::r4().type_name(type_of(type_number)), seat.resource.0);
+                let name = format!(
+                    "a past index row of {} number {}",
+                    fhir::r4().type_name(type_of(type_number)),
+                    seat.resource.0
+                );
                 if row.to <= from {
                     self.note(&name, "it ends before it begins");
                 }
@@ -349,7 +390,10 @@ impl Examination<'_, '_> {
         }
         iterator.status()?;
         if found != counts.versions {
-            self.note("family bodies", format!("it has {found} versions; the log has {} commands", counts.versions));
+            self.note(
+                "family bodies",
+                format!("it has {found} versions; the log has {} commands", counts.versions),
+            );
         }
         let mut iterator = self.view.sweep(Family::Rows);
         iterator.seek_to_first();
@@ -380,7 +424,8 @@ impl Examination<'_, '_> {
             }
             list.status()?;
             let place = Place(u64::MAX >> 24);
-            let (start, end) = (totals::key(number, place), search::condition::after_prefix(&totals::prefix(number)));
+            let (start, end) =
+                (totals::key(number, place), search::condition::after_prefix(&totals::prefix(number)));
             let mut stored = self.view.range(Family::State, &start, &end);
             stored.seek_to_first();
             let stored = stored.value().map_or(0, totals::decode);
@@ -405,6 +450,9 @@ impl Linker for KnownNumbers<'_> {
 
     fn resource(&mut self, resource_type: fhir::TypeId, id: &str) -> Result<u64, Error> {
         let type_number = fhir::r4().resource_number(resource_type).unwrap_or(u8::MAX);
-        Ok(self.0.get(Family::State, ids::key(type_number, &PackedId::new(id)))?.map_or(0, |v| ids::decode(&v).0))
+        Ok(self
+            .0
+            .get(Family::State, ids::key(type_number, &PackedId::new(id)))?
+            .map_or(0, |v| ids::decode(&v).0))
     }
 }

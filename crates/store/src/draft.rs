@@ -30,7 +30,12 @@ impl Draft {
     ///
     /// # Errors
     /// What about it cannot be indexed.
-    pub fn new(root: NodeRef<'_>, id: &str, substitutions: &Substitutions, zone: &Zone) -> Result<Draft, Issue> {
+    pub fn new(
+        root: NodeRef<'_>,
+        id: &str,
+        substitutions: &Substitutions,
+        zone: &Zone,
+    ) -> Result<Draft, Issue> {
         let edits = if substitutions.is_empty() { Vec::new() } else { edits(root, substitutions) };
         let body = Body::new(root, id, &edits, &KeptLabels::default());
         if edits.is_empty() { Draft::of(body, root, id, zone) } else { Draft::of_body(body, id, zone) }
@@ -46,7 +51,8 @@ impl Draft {
     }
 
     fn of(body: Body, root: NodeRef<'_>, id: &str, zone: &Zone) -> Result<Draft, Issue> {
-        let extracted = extract(root, id, zone).map_err(|e| Issue::error(IssueType::TooCostly, e).at(root.type_name()))?;
+        let extracted = extract(root, id, zone)
+            .map_err(|e| Issue::error(IssueType::TooCostly, e).at(root.type_name()))?;
         let mut conditional: Vec<String> = references(root)
             .filter_map(NodeRef::value)
             .filter(|text| matches!(Reference::parse(text), Reference::Conditional { .. }))
@@ -118,7 +124,8 @@ fn edits(root: NodeRef<'_>, substitutions: &Substitutions) -> Vec<Edit> {
 fn replace(node: NodeRef<'_>, substitutions: &Substitutions) -> Option<Edit> {
     let value = node.value()?;
     // A version or fragment after the reference stays.
-    let end = value.find("/_history/").or_else(|| value.rfind('#').filter(|at| *at > 0)).unwrap_or(value.len());
+    let end =
+        value.find("/_history/").or_else(|| value.rfind('#').filter(|at| *at > 0)).unwrap_or(value.len());
     let (target, rest) = match substitutions.get(value.as_ref()) {
         Some(target) => (target, ""),
         None => (substitutions.get(&value[..end])?, &value[end..]),
@@ -135,7 +142,10 @@ fn replace_in_narrative(node: NodeRef<'_>, substitutions: &Substitutions) -> Opt
         }
         for attribute in ["href", "src"] {
             for quote in ['"', '\''] {
-                text = text.replace(&format!("{attribute}={quote}{from}{quote}"), &format!("{attribute}={quote}{to}{quote}"));
+                text = text.replace(
+                    &format!("{attribute}={quote}{from}{quote}"),
+                    &format!("{attribute}={quote}{to}{quote}"),
+                );
             }
         }
     }
@@ -160,9 +170,10 @@ pub(crate) fn kept_labels(old: &Body, new: &Body) -> Result<KeptLabels, Issue> {
         (part("system"), part("code"))
     };
     let missing = |name: &str| {
-        let of = |resource: &Resource| -> Vec<((Option<String>, Option<String>), String)> {
-            let labels = resource.root().child("meta").into_iter().flat_map(|m| m.all(name).collect::<Vec<_>>());
-            labels.map(|l| (identity(l), l.raw().to_owned())).collect()
+        let of = |resource: &Resource| {
+            let labels =
+                resource.root().child("meta").into_iter().flat_map(|m| m.all(name).collect::<Vec<_>>());
+            labels.map(|l| (identity(l), l.raw().to_owned())).collect::<Vec<_>>()
         };
         let present = of(&new);
         let lost = of(&old).into_iter().filter(|(id, _)| !present.iter().any(|(other, _)| other == id));

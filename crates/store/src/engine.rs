@@ -1,7 +1,6 @@
 //! RocksDB, set up for this store: how it is opened, read and synced. Nothing outside this file names an option.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
@@ -9,8 +8,8 @@ use rocksdb::{
 };
 
 use crate::error::{Error, corrupt};
-use crate::{checksums, wal};
 use crate::layout::FAMILIES;
+use crate::{checksums, wal};
 
 /// The format this program writes; `docs/decisions/` says what changed when.
 pub const FORMAT: u32 = 1;
@@ -63,14 +62,25 @@ impl<'a> Families<'a> {
     }
 }
 
-self_cell::self_cell!(
-    /// A snapshot that keeps its database open.
-    pub(crate) struct Pinned {
-        owner: Arc<Engine>,
-        #[covariant]
-        dependent: Snapshot,
-    }
-);
+#[allow(clippy::mem_forget)] // in what the macro makes
+mod pinned {
+    use std::sync::Arc;
+
+    use rocksdb::Snapshot;
+
+    use super::Engine;
+
+    self_cell::self_cell!(
+        /// A snapshot that keeps its database open.
+        pub(crate) struct Pinned {
+            owner: Arc<Engine>,
+            #[covariant]
+            dependent: Snapshot,
+        }
+    );
+}
+
+pub(crate) use pinned::Pinned;
 
 const FORMAT_FILE: &str = "FORMAT";
 const ENGINE_FOLDER: &str = "db";
@@ -88,7 +98,10 @@ fn prepare(path: &Path) -> Result<(), Error> {
                 Some(_) => Ok(()),
                 None => Err(corrupt(
                     FORMAT_FILE,
-                    format!("it says {:?}; a data directory of this version says \"yojigen {FORMAT}\"", text.trim()),
+                    format!(
+                        "it says {:?}; a data directory of this version says \"yojigen {FORMAT}\"",
+                        text.trim()
+                    ),
                 )),
             }
         }
@@ -189,7 +202,9 @@ impl Engine {
     /// The same without checking the logs and without noting checksums: `doctor` does that itself.
     pub(crate) fn open_for_examination(path: &Path, limits: &Limits) -> Result<Engine, Error> {
         prepare(path)?;
-        if let Some((log, byte)) = wal::cut_torn_end(&path.join(ENGINE_FOLDER)).map_err(|e| from_io(&e, path))? {
+        if let Some((log, byte)) =
+            wal::cut_torn_end(&path.join(ENGINE_FOLDER)).map_err(|e| from_io(&e, path))?
+        {
             tracing::warn!(log = %log.display(), byte, "the write-ahead log ended in a record that was never completed; it was cut off");
         }
         let cache = Cache::new_lru_cache(limits.block_cache);
@@ -216,9 +231,14 @@ impl Engine {
     pub(crate) fn families(&self) -> Result<Families<'_>, Error> {
         let mut handles = Vec::with_capacity(FAMILIES.len());
         for name in FAMILIES {
-            handles.push(self.db.cf_handle(name).ok_or_else(|| corrupt("the data directory", format!("family {name} is missing")))?);
+            handles.push(
+                self.db
+                    .cf_handle(name)
+                    .ok_or_else(|| corrupt("the data directory", format!("family {name} is missing")))?,
+            );
         }
-        let handles = <[&ColumnFamily; 6]>::try_from(handles).map_err(|_| corrupt("the data directory", "families are missing"))?;
+        let handles = <[&ColumnFamily; 6]>::try_from(handles)
+            .map_err(|_| corrupt("the data directory", "families are missing"))?;
         Ok(Families { handles })
     }
 
@@ -290,7 +310,11 @@ impl<'a> View<'a> {
         options
     }
 
-    pub(crate) fn get(&self, family: Family, key: impl AsRef<[u8]>) -> Result<Option<DBPinnableSlice<'a>>, Error> {
+    pub(crate) fn get(
+        &self,
+        family: Family,
+        key: impl AsRef<[u8]>,
+    ) -> Result<Option<DBPinnableSlice<'a>>, Error> {
         Ok(self.engine.db.get_pinned_cf_opt(self.families.of(family), key, &self.options())?)
     }
 

@@ -81,9 +81,12 @@ impl From<rocksdb::Error> for Error {
 
 /// The file an engine's message names, if it names one.
 fn place_in(message: &str) -> String {
-    let words = message.split(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '"' | '\'' | '(' | ')'));
-    let name = |w: &&str| w.contains(".sst") || w.contains(".log") || w.contains("MANIFEST") || w.contains("CURRENT");
-    let found = words.filter(name).last();
+    let mut words =
+        message.split(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '"' | '\'' | '(' | ')'));
+    let name = |w: &&str| {
+        w.contains(".sst") || w.contains(".log") || w.contains("MANIFEST") || w.contains("CURRENT")
+    };
+    let found = words.rfind(name);
     found.map_or_else(|| "the data directory".to_owned(), |w| w.rsplit('/').next().unwrap_or(w).to_owned())
 }
 

@@ -169,9 +169,16 @@ impl Reader {
         Ok(read_entry(&self.view()?, place)?.1)
     }
 
-    fn head(&self, view: &View<'_>, resource_type: TypeId, id: &str) -> Result<Option<(ResourceNumber, Head)>, Error> {
+    fn head(
+        &self,
+        view: &View<'_>,
+        resource_type: TypeId,
+        id: &str,
+    ) -> Result<Option<(ResourceNumber, Head)>, Error> {
         let Some(type_number) = r4().resource_number(resource_type) else { return Ok(None) };
-        let Some(value) = view.get(Family::State, ids::key(type_number, &PackedId::new(id)))? else { return Ok(None) };
+        let Some(value) = view.get(Family::State, ids::key(type_number, &PackedId::new(id)))? else {
+            return Ok(None);
+        };
         let number = ids::decode(&value);
         Ok(Some((number, stored_head(view, number)?)))
     }
@@ -279,7 +286,14 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Failure`] says.
-    pub fn search(&self, query: &Query, at: Place, count: usize, cursor: Option<&Cursor>, budget: Budget) -> Result<Page, Failure> {
+    pub fn search(
+        &self,
+        query: &Query,
+        at: Place,
+        count: usize,
+        cursor: Option<&Cursor>,
+        budget: Budget,
+    ) -> Result<Page, Failure> {
         self.searcher(at, budget)?.page(query, count, cursor)
     }
 
@@ -347,7 +361,11 @@ impl Reader {
     ///
     /// # Errors
     /// As the engine says.
-    pub fn type_history(&self, resource_type: TypeId, range: &HistoryRange) -> Result<Vec<HistoryEntry>, Error> {
+    pub fn type_history(
+        &self,
+        resource_type: TypeId,
+        range: &HistoryRange,
+    ) -> Result<Vec<HistoryEntry>, Error> {
         let view = self.view()?;
         let type_number = r4().resource_number(resource_type).unwrap_or(u8::MAX);
         let last = range.as_of.unwrap_or(self.published.place);
@@ -409,7 +427,8 @@ impl Reader {
                 break;
             }
             let has_all = wanted.iter().all(|(field, text)| {
-                entry.circumstances.fields().get(usize::from(*field)).copied().flatten() == Some(text.as_str())
+                entry.circumstances.fields().get(usize::from(*field)).copied().flatten()
+                    == Some(text.as_str())
             });
             if let log::Content::Transaction(commands) = &entry.content
                 && has_all
@@ -511,7 +530,9 @@ fn in_range(range: &HistoryRange, instant: Micros, next: Option<Micros>) -> bool
 
 fn stored_head(view: &View<'_>, number: ResourceNumber) -> Result<Head, Error> {
     let value = view.get(Family::State, heads::key(number))?;
-    let value = value.ok_or_else(|| corrupt("a head (state, table r)", format!("that of resource {} is missing", number.0)))?;
+    let value = value.ok_or_else(|| {
+        corrupt("a head (state, table r)", format!("that of resource {} is missing", number.0))
+    })?;
     Head::decode(&value)
 }
 
@@ -540,7 +561,12 @@ fn kept(view: &View<'_>, head: &Head, number: ResourceNumber, place: Place) -> R
 }
 
 /// The version current at a place.
-fn current_at(view: &View<'_>, head: &Head, number: ResourceNumber, at: Place) -> Result<Option<Kept>, Error> {
+fn current_at(
+    view: &View<'_>,
+    head: &Head,
+    number: ResourceNumber,
+    at: Place,
+) -> Result<Option<Kept>, Error> {
     Ok(version_at(view, head, number, at)?.map(|(_, version)| version))
 }
 
@@ -555,7 +581,11 @@ fn version_at(
     for person in persons_before(head, at) {
         let seat = Seat { person, resource: number };
         let prefix = rows::prefix(seat, head.type_number);
-        let mut versions = view.range(Family::Bodies, &rows::key(seat, head.type_number, at), &::search::condition::after_prefix(&prefix));
+        let mut versions = view.range(
+            Family::Bodies,
+            &rows::key(seat, head.type_number, at),
+            &::search::condition::after_prefix(&prefix),
+        );
         versions.seek_to_first();
         if let Some((key, value)) = versions.item() {
             let place = rows::read_place(key);
@@ -578,7 +608,12 @@ fn persons_before(head: &Head, at: Place) -> Vec<ResourceNumber> {
 }
 
 /// When the version after that of a commit was recorded.
-fn next_instant(view: &View<'_>, head: &Head, number: ResourceNumber, place: Place) -> Result<Option<Micros>, Error> {
+fn next_instant(
+    view: &View<'_>,
+    head: &Head,
+    number: ResourceNumber,
+    place: Place,
+) -> Result<Option<Micros>, Error> {
     let seat = Seat { person: head.person_at(place), resource: number };
     // Later versions come first, so the next one stands just before.
     let start = rows::prefix(seat, head.type_number);

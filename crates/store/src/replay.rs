@@ -35,7 +35,12 @@ const GROUP: u64 = 500;
 ///
 /// # Errors
 /// Damage in the source, a command that is now decided otherwise, a full disk.
-pub fn replay(source: &Path, target: &Path, limits: &Limits, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+pub fn replay(
+    source: &Path,
+    target: &Path,
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
     let source = Engine::open(source, limits)?;
     let target = Engine::open(target, limits)?;
     let view = View::newest(&source)?;
@@ -72,8 +77,12 @@ pub fn replay(source: &Path, target: &Path, limits: &Limits, progress: &mut dyn 
                         version: Some(command.version),
                     });
                 }
-                let proposal =
-                    Proposal { circumstances: entry.circumstances, commands: actions, once: entry.once, recorded: None };
+                let proposal = Proposal {
+                    circumstances: entry.circumstances,
+                    commands: actions,
+                    once: entry.once,
+                    recorded: None,
+                };
                 let outcome = fold.apply(&target, proposal, entry.instant, &mut NoEntropy, Some(&recorded));
                 outcome.map_err(|rejection| refused(place, rejection))?;
             }
@@ -101,7 +110,11 @@ fn refused(place: Place, rejection: Rejection) -> Error {
         Rejection::Store(error) => error,
         Rejection::Command { index, issue, .. } => corrupt(
             &format!("entry {place} of the log"),
-            format!("command {} was accepted and is refused when folded anew: {}", index + 1, issue.diagnostics),
+            format!(
+                "command {} was accepted and is refused when folded anew: {}",
+                index + 1,
+                issue.diagnostics
+            ),
         ),
     }
 }
@@ -133,7 +146,8 @@ fn action(
     };
     let body = Body { text: text.to_owned(), splice };
     let id = command.id.unpack();
-    let draft = Draft::of_body(body, &id, fold.zone()).map_err(|issue| corrupt(&name(), issue.diagnostics))?;
+    let draft =
+        Draft::of_body(body, &id, fold.zone()).map_err(|issue| corrupt(&name(), issue.diagnostics))?;
     let draft = Box::new(draft);
     let action = match (&command.operation, &command.if_none_exist) {
         (Operation::Create, _) => Action::Create { draft, references: Vec::new(), if_none_exist: None },

@@ -45,7 +45,10 @@ pub(crate) fn examine(folder: &Path) -> Vec<(String, String)> {
         match std::fs::read(path).map(|bytes| end(&bytes)) {
             Err(error) => found.push((name, error.to_string())),
             Ok(End::Damaged(byte)) => {
-                found.push((name, format!("the record at byte {byte} is not what was written; records after it are whole")));
+                found.push((
+                    name,
+                    format!("the record at byte {byte} is not what was written; records after it are whole"),
+                ));
             }
             Ok(End::Torn(byte)) if at + 1 < logs.len() => {
                 found.push((name, format!("it breaks off at byte {byte}, and a later log exists")));

@@ -152,7 +152,8 @@ impl Store {
         });
         let (sender, receiver) = channel();
         let worker = Worker { shared: Arc::clone(&shared), fold, clock, entropy, disk };
-        let thread = std::thread::Builder::new().name("fold".to_owned()).spawn(move || worker.run(&receiver)).ok();
+        let thread =
+            std::thread::Builder::new().name("fold".to_owned()).spawn(move || worker.run(&receiver)).ok();
         Store { shared, jobs: Mutex::new(Some(sender)), thread: Mutex::new(thread) }
     }
 
@@ -182,7 +183,11 @@ impl Store {
 
     /// Proposes a transaction. `reply` is called once, from the fold's thread: with the outcome after it is on disk
     /// and readers see it, or with the reason why nothing was done. How much may wait is for the caller to limit.
-    pub fn propose(&self, proposal: Proposal, reply: impl FnOnce(Result<Outcome, Rejection>) + Send + 'static) {
+    pub fn propose(
+        &self,
+        proposal: Proposal,
+        reply: impl FnOnce(Result<Outcome, Rejection>) + Send + 'static,
+    ) {
         let sender = self.jobs.lock().ok().and_then(|jobs| jobs.clone());
         let job = Job::Propose(Box::new(proposal), Box::new(reply));
         let refused = match sender {
@@ -280,7 +285,8 @@ impl Worker {
             }
             let metrics = &self.shared.metrics;
             metrics.fold_nanos.fetch_add(nanos(began), Ordering::Relaxed);
-            let has_written = answers.iter().any(|(_, outcome)| matches!(outcome, Ok(o) if o.place.is_some()));
+            let has_written =
+                answers.iter().any(|(_, outcome)| matches!(outcome, Ok(o) if o.place.is_some()));
             let mut sync_error = None;
             if has_written && failed.is_none() {
                 let began = Instant::now();

@@ -38,7 +38,9 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
             say!("{place}: {finding}");
         }
         say!();
-        say!("If only index rows are wrong, yojigen doctor --rebuild makes them anew from the log; else restore a backup.");
+        say!(
+            "If only index rows are wrong, yojigen doctor --rebuild makes them anew from the log; else restore a backup."
+        );
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -42,7 +42,10 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<ExitCode> {
         let name = r4().type_name(resource_type);
         bar.set_message(name);
         let path = folder.join(format!("{name}.ndjson"));
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(&path).with_context(|| format!("writing {}", path.display()))?);
+        let mut file = BufWriter::with_capacity(
+            1 << 20,
+            File::create(&path).with_context(|| format!("writing {}", path.display()))?,
+        );
         let (mut count, mut failed) = (0u64, None);
         let mut line = String::new();
         reader.each_of_type(resource_type, place, |kept| {
@@ -57,7 +60,10 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<ExitCode> {
         if let Some(error) = failed {
             return Err(error).with_context(|| format!("writing {}", path.display()));
         }
-        let file = file.into_inner().map_err(|e| e.into_error()).with_context(|| format!("writing {}", path.display()))?;
+        let file = file
+            .into_inner()
+            .map_err(|e| e.into_error())
+            .with_context(|| format!("writing {}", path.display()))?;
         file.sync_all()?;
         written.push((name, count));
     }

@@ -37,7 +37,10 @@ impl<'a> From<&'a DataArguments> for Opening<'a> {
 /// Opens the hub of a data directory, making one where there is nothing.
 pub(crate) fn open(opening: &Opening<'_>) -> Result<Hub> {
     if search::Zone::named(opening.zone).is_none() {
-        bail!("'{}' is not a time zone; write an IANA name such as Asia/Tokyo or Europe/Lisbon", opening.zone);
+        bail!(
+            "'{}' is not a time zone; write an IANA name such as Asia/Tokyo or Europe/Lisbon",
+            opening.zone
+        );
     }
     let options = Options {
         limits: opening.limits,

@@ -28,7 +28,11 @@ fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("YOJIGEN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(!is_plain).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(!is_plain)
+        .with_writer(std::io::stderr)
+        .init();
     let outcome = match cli.task {
         Task::Serve(arguments) => serve::run(&arguments),
         Task::Import(arguments) => import::run(&arguments),

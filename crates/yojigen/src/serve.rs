@@ -37,10 +37,12 @@ pub(crate) fn serve(hub: Hub, address: SocketAddr, data: &str) -> Result<ExitCod
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let zone = hub.zone().name().to_owned();
         let pages = web::pages(hub.clone());
-        let config = server::Config { version: env!("CARGO_PKG_VERSION").to_owned(), ..server::Config::default() };
+        let config =
+            server::Config { version: env!("CARGO_PKG_VERSION").to_owned(), ..server::Config::default() };
         let running = server::start(listener, hub, config, pages)?;
         let address = running.address;
         say!("Yojigen serves {data} (open to this machine; dates without a zone are in {zone})");

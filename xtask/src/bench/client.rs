@@ -46,11 +46,13 @@ impl Connection {
         let text = std::str::from_utf8(&self.buffer[..head])?;
         let status = text.split(' ').nth(1).context("no status")?.parse()?;
         let header = |name: &str| {
-            let line = text.lines().find(|l| l.len() > name.len() && l[..name.len()].eq_ignore_ascii_case(name))?;
+            let line =
+                text.lines().find(|l| l.len() > name.len() && l[..name.len()].eq_ignore_ascii_case(name))?;
             Some(line[name.len() + 1..].trim().to_owned())
         };
         let length: usize = header("content-length").map_or(Ok(0), |l| l.parse())?;
-        let location = header("location").and_then(|l| l.split_once("/fhir").map(|(_, path)| path.to_owned()));
+        let location =
+            header("location").and_then(|l| l.split_once("/fhir").map(|(_, path)| path.to_owned()));
         while self.buffer.len() < head + length {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 bail!("the hub closed the connection");

@@ -24,7 +24,10 @@ pub(crate) fn bundles(archive: &Path) -> Result<Vec<Vec<u8>>> {
 
 /// How many resources a bundle has.
 pub(crate) fn resources(bundle: &[u8]) -> usize {
-    serde_json::from_slice::<serde_json::Value>(bundle).ok().and_then(|b| Some(b["entry"].as_array()?.len())).unwrap_or(0)
+    serde_json::from_slice::<serde_json::Value>(bundle)
+        .ok()
+        .and_then(|b| Some(b["entry"].as_array()?.len()))
+        .unwrap_or(0)
 }
 
 /// The bundle once more: every UUID another (the same for the same), every date `number` days later.
@@ -65,13 +68,15 @@ fn is_date(bytes: &[u8]) -> bool {
 }
 
 fn mix(digits: &mut [u8], number: u64) {
-    let value = digits.iter().fold(0u64, |sum, d| sum * 16 + u64::from(char::from(*d).to_digit(16).unwrap_or(0)));
+    let value =
+        digits.iter().fold(0u64, |sum, d| sum * 16 + u64::from(char::from(*d).to_digit(16).unwrap_or(0)));
     let mixed = (value ^ number.wrapping_mul(0x9e37_79b9)) & 0xffff_ffff;
     digits.copy_from_slice(format!("{mixed:08x}").as_bytes());
 }
 
 fn shift(date: &mut [u8], number: u64) {
-    let part = |from: usize, to: usize| date[from..to].iter().fold(0i64, |sum, d| sum * 10 + i64::from(d - b'0'));
+    let part =
+        |from: usize, to: usize| date[from..to].iter().fold(0i64, |sum, d| sum * 10 + i64::from(d - b'0'));
     let days = days_from_civil(part(0, 4), part(5, 7), part(8, 10)) + i64::try_from(number).unwrap_or(0);
     let (year, month, day) = civil_from_days(days);
     date.copy_from_slice(format!("{year:04}-{month:02}-{day:02}").as_bytes());

@@ -16,11 +16,26 @@ const RESOURCES: [(&str, &str); 9] = [
     ("Location", r#""name":"Ward 3","status":"active""#),
     ("Organization", r#""name":"A clinic","active":true"#),
     ("Practitioner", r#""name":[{"family":"Suzuki","given":["Ken"]}]"#),
-    ("Encounter", r#""status":"finished","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"},"subject":{"reference":"@0"},"serviceProvider":{"reference":"@2"},"period":{"start":"2026-04-01T09:00:00+09:00","end":"2026-04-01T09:20:00+09:00"}"#),
-    ("Observation", r#""status":"final","code":{"coding":[{"system":"http://loinc.org","code":"29463-7"}]},"subject":{"reference":"@0"},"encounter":{"reference":"@4"},"effectiveDateTime":"2026-04-01T09:05:00+09:00","valueQuantity":{"value":62.5,"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}"#),
-    ("MedicationRequest", r#""status":"active","intent":"order","medicationCodeableConcept":{"text":"a medicine"},"subject":{"reference":"@0"},"encounter":{"reference":"@4"},"authoredOn":"2026-04-01""#),
-    ("Claim", r#""status":"active","type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/claim-type","code":"professional"}]},"use":"claim","patient":{"reference":"@0"},"created":"2026-04-01","provider":{"reference":"@2"},"priority":{"coding":[{"code":"normal"}]},"insurance":[{"sequence":1,"focal":true,"coverage":{"display":"a cover"}}]"#),
-    ("ExplanationOfBenefit", r#""status":"active","type":{"coding":[{"code":"professional"}]},"use":"claim","patient":{"reference":"@0"},"created":"2026-04-01","insurer":{"reference":"@2"},"provider":{"reference":"@3"},"claim":{"reference":"@7"},"outcome":"complete","insurance":[{"focal":true,"coverage":{"display":"a cover"}}]"#),
+    (
+        "Encounter",
+        r#""status":"finished","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"},"subject":{"reference":"@0"},"serviceProvider":{"reference":"@2"},"period":{"start":"2026-04-01T09:00:00+09:00","end":"2026-04-01T09:20:00+09:00"}"#,
+    ),
+    (
+        "Observation",
+        r#""status":"final","code":{"coding":[{"system":"http://loinc.org","code":"29463-7"}]},"subject":{"reference":"@0"},"encounter":{"reference":"@4"},"effectiveDateTime":"2026-04-01T09:05:00+09:00","valueQuantity":{"value":62.5,"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}"#,
+    ),
+    (
+        "MedicationRequest",
+        r#""status":"active","intent":"order","medicationCodeableConcept":{"text":"a medicine"},"subject":{"reference":"@0"},"encounter":{"reference":"@4"},"authoredOn":"2026-04-01""#,
+    ),
+    (
+        "Claim",
+        r#""status":"active","type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/claim-type","code":"professional"}]},"use":"claim","patient":{"reference":"@0"},"created":"2026-04-01","provider":{"reference":"@2"},"priority":{"coding":[{"code":"normal"}]},"insurance":[{"sequence":1,"focal":true,"coverage":{"display":"a cover"}}]"#,
+    ),
+    (
+        "ExplanationOfBenefit",
+        r#""status":"active","type":{"coding":[{"code":"professional"}]},"use":"claim","patient":{"reference":"@0"},"created":"2026-04-01","insurer":{"reference":"@2"},"provider":{"reference":"@3"},"claim":{"reference":"@7"},"outcome":"complete","insurance":[{"focal":true,"coverage":{"display":"a cover"}}]"#,
+    ),
 ];
 
 pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
@@ -51,7 +66,8 @@ fn load(hub: &Hub, connections: usize, seconds: u64) -> Result<(f64, Histogram<u
     for _ in 0..connections {
         let address = hub.address.clone();
         tasks.push(runtime.spawn(async move {
-            let mut client = Client { connection: Connection::open(&address).await?, latencies: Histogram::new(3)? };
+            let mut client =
+                Client { connection: Connection::open(&address).await?, latencies: Histogram::new(3)? };
             while Instant::now() < end {
                 client.iteration().await?;
             }
@@ -75,8 +91,10 @@ impl Client {
         let mut names: Vec<String> = Vec::with_capacity(RESOURCES.len());
         for (kind, members) in RESOURCES {
             let body = format!("{{\"resourceType\":\"{kind}\",{}}}", filled(members, &names));
-            let location = self.timed("POST", &format!("/{kind}"), &body, 201).await?.context("no Location")?;
-            let name = location.trim_start_matches('/').split("/_history").next().unwrap_or_default().to_owned();
+            let location =
+                self.timed("POST", &format!("/{kind}"), &body, 201).await?.context("no Location")?;
+            let name =
+                location.trim_start_matches('/').split("/_history").next().unwrap_or_default().to_owned();
             names.push(name);
         }
         for name in &names {
@@ -85,7 +103,8 @@ impl Client {
         for ((kind, members), name) in RESOURCES.iter().zip(&names) {
             let id = name.split('/').nth(1).unwrap_or_default();
             let members = filled(members, &names);
-            let body = format!("{{\"resourceType\":\"{kind}\",\"id\":\"{id}\",\"language\":\"ja\",{members}}}");
+            let body =
+                format!("{{\"resourceType\":\"{kind}\",\"id\":\"{id}\",\"language\":\"ja\",{members}}}");
             self.timed("PUT", &format!("/{name}"), &body, 200).await?;
         }
         for name in names.iter().rev() {
@@ -98,11 +117,18 @@ impl Client {
         let start = Instant::now();
         let answer = self.connection.send(method, path, body.as_bytes()).await?;
         self.latencies.record(u64::try_from(start.elapsed().as_micros())?)?;
-        ensure!(answer.status == status, "{method} {path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        ensure!(
+            answer.status == status,
+            "{method} {path}: {} {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
         Ok(answer.location)
     }
 }
 
 fn filled(members: &str, names: &[String]) -> String {
-    names.iter().enumerate().fold(members.to_owned(), |text, (at, name)| text.replace(&format!("\"@{at}\""), &format!("\"{name}\"")))
+    names.iter().enumerate().fold(members.to_owned(), |text, (at, name)| {
+        text.replace(&format!("\"@{at}\""), &format!("\"{name}\""))
+    })
 }

@@ -43,7 +43,10 @@ fn by_import(
         let (from, to) = (clones * quarter / 4, clones * (quarter + 1) / 4);
         for number in from..to {
             for (at, bundle) in bundles.iter().enumerate() {
-                std::fs::write(files.join(format!("{number:05}-{at:03}.json")), clone::cloned(bundle, number as u64))?;
+                std::fs::write(
+                    files.join(format!("{number:05}-{at:03}.json")),
+                    clone::cloned(bundle, number as u64),
+                )?;
             }
         }
         let began = Instant::now();

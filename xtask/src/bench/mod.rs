@@ -3,8 +3,8 @@
 //! Every run starts a hub of its own (the program built beside this one) in a fresh directory. The raw figures go to
 //! `docs/performance/<workload>.json`, with the machine, the command and the disk's own fdatasync rate in the same run.
 
-mod clone;
 mod client;
+mod clone;
 mod crud;
 mod figures;
 mod hub;

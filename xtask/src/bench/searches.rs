@@ -51,7 +51,12 @@ pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
                     at += 1;
                     let start = Instant::now();
                     let answer = connection.send("GET", &search.path, b"").await?;
-                    ensure!(answer.status == 200, "{}: {}", search.path, String::from_utf8_lossy(&answer.body));
+                    ensure!(
+                        answer.status == 200,
+                        "{}: {}",
+                        search.path,
+                        String::from_utf8_lossy(&answer.body)
+                    );
                     let micros = u64::try_from(start.elapsed().as_micros())?;
                     let empty = Histogram::new(3)?;
                     latencies.entry(search.family).or_insert(empty).record(micros)?;
@@ -66,7 +71,9 @@ pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
                     std::collections::btree_map::Entry::Vacant(entry) => {
                         entry.insert(latencies);
                     }
-                    std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().add(latencies)?,
+                    std::collections::btree_map::Entry::Occupied(mut entry) => {
+                        entry.get_mut().add(latencies)?
+                    }
                 }
             }
         }
@@ -94,7 +101,14 @@ fn searches(patients: &[String]) -> Vec<Search> {
     let mut add = |family, path: String| found.push(Search { family, path: format!("{path}&_count=20") });
     const NAMES: [&str; 12] = ["a", "mar", "jo", "Al", "ben", "Ha", "s", "Cr", "li", "do", "ka", "ro"];
     const DATES: [&str; 8] = [
-        "1950-03-01", "1962-07-14", "1971", "1985-11", "1999-05-05", "2008-02-29", "2012-08", "2016-01-15T10:00:00Z",
+        "1950-03-01",
+        "1962-07-14",
+        "1971",
+        "1985-11",
+        "1999-05-05",
+        "2008-02-29",
+        "2012-08",
+        "2016-01-15T10:00:00Z",
     ];
     for (at, name) in NAMES.iter().enumerate() {
         let patient = &patients[at % patients.len().max(1)];
@@ -111,7 +125,10 @@ fn searches(patients: &[String]) -> Vec<Search> {
         add("observation quantity", format!("/Observation?value-quantity=gt{value}"));
         let system = "http://unitsofmeasure.org";
         add("observation quantity unit", format!("/Observation?value-quantity=lt{value}%7C{system}%7Cmg/dL"));
-        add("observation composite", format!("/Observation?code-value-quantity=http://loinc.org%7C29463-7$gt{value}"));
+        add(
+            "observation composite",
+            format!("/Observation?code-value-quantity=http://loinc.org%7C29463-7$gt{value}"),
+        );
     }
     for date in DATES {
         for prefix in ["eq", "lt", "gt", "ge", "le", "sa", "eb"] {

@@ -24,7 +24,10 @@ pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
             let (count, seconds, latencies) = load(&hub, connections, settings.seconds)?;
             let what = format!("{connections} connections");
             figures.note(&format!("{what} transactions/s"), count as f64 / seconds);
-            figures.note(&format!("{what} transactions per fdatasync of the disk"), count as f64 / seconds / rate);
+            figures.note(
+                &format!("{what} transactions per fdatasync of the disk"),
+                count as f64 / seconds / rate,
+            );
             figures.latencies(&what, &latencies);
             figures.note(
                 &format!("{what} hub processor-µs per transaction"),

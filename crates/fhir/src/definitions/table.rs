@@ -26,8 +26,9 @@ use std::sync::OnceLock;
 use rustc_hash::FxHashMap;
 
 use super::{
-    Binding, BindingStrength, Compartment, Constraint, Definitions, ElementDefinition, ElementId, ElementType, NameId,
-    Property, SearchComponent, SearchParameter, SearchParameterType, TypeDefinition, TypeId, TypeKind, WellKnown,
+    Binding, BindingStrength, Compartment, Constraint, Definitions, ElementDefinition, ElementId,
+    ElementType, NameId, Property, SearchComponent, SearchParameter, SearchParameterType, TypeDefinition,
+    TypeId, TypeKind, WellKnown,
 };
 use crate::primitive::Primitive;
 
@@ -124,7 +125,8 @@ impl Reading {
 
     fn element_line(&mut self, owner: usize, mut fields: std::str::Split<'static, char>) {
         let mut next = || fields.next().unwrap_or("");
-        let (published_name, min, max, types, flags, binding) = (next(), next(), next(), next(), next(), next());
+        let (published_name, min, max, types, flags, binding) =
+            (next(), next(), next(), next(), next(), next());
         let name = published_name.strip_suffix("[x]").unwrap_or(published_name);
         let name_id = self.name_id(name);
         let binding = binding.split_once(' ').map(|(strength, value_set)| Binding {
@@ -212,7 +214,8 @@ impl Reading {
         }
         // A type follows its base in the table, so the base's elements are complete when its turn comes.
         for at in 0..self.types.len() {
-            let inherited = self.types[at].base.map_or_else(Vec::new, |b| self.types[usize::from(b.0)].elements.clone());
+            let inherited =
+                self.types[at].base.map_or_else(Vec::new, |b| self.types[usize::from(b.0)].elements.clone());
             let own = self.own_elements[at].iter().map(|raw| raw.element);
             self.types[at].elements = inherited.into_iter().chain(own).collect();
         }
@@ -306,12 +309,17 @@ fn element_types(
     by_name: &FxHashMap<&'static str, TypeId>,
 ) -> Vec<ElementType> {
     if let Some(path) = list.strip_prefix('#') {
-        return by_name.get(path).map(|id| ElementType { id: *id, targets: Vec::new() }).into_iter().collect();
+        return by_name
+            .get(path)
+            .map(|id| ElementType { id: *id, targets: Vec::new() })
+            .into_iter()
+            .collect();
     }
     list.split(' ')
         .filter_map(|one| {
             let (code, targets) = one.split_once('(').unwrap_or((one, ""));
-            let id = if code == "@" { by_name.get(format!("{owner}.{name}").as_str()) } else { by_name.get(code) };
+            let id =
+                if code == "@" { by_name.get(format!("{owner}.{name}").as_str()) } else { by_name.get(code) };
             let targets = targets.trim_end_matches(')').split(',').filter(|t| !t.is_empty()).collect();
             Some(ElementType { id: *id?, targets })
         })

@@ -150,7 +150,12 @@ pub(super) fn read(text: &'static str) -> Terminology {
                 let value_sets = next().split(' ').filter(|s| !s.is_empty()).collect();
                 if let Some(set) = &mut set {
                     let is_exclude = kind == "x";
-                    set.parts.push(ValueSetPart { is_exclude, system, value_sets, ..ValueSetPart::default() });
+                    set.parts.push(ValueSetPart {
+                        is_exclude,
+                        system,
+                        value_sets,
+                        ..ValueSetPart::default()
+                    });
                 }
             }
             "f" | "v" => {

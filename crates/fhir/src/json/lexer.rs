@@ -96,7 +96,9 @@ impl<'a> Lexer<'a> {
                     self.escape()?;
                 }
                 Some(byte) if *byte < 0x20 => {
-                    return self.error(format!("a control character (0x{byte:02x}) must be escaped inside a string"));
+                    return self.error(format!(
+                        "a control character (0x{byte:02x}) must be escaped inside a string"
+                    ));
                 }
                 Some(_) => self.at += 1,
             }

@@ -186,17 +186,20 @@ impl<'a> Reading<'a> {
     fn document(&mut self) -> Result<(), Stop> {
         if self.lexer.peek() != Some(b'{') {
             let found = self.lexer.found();
-            return Err(self.lexer.error::<()>(format!("a resource is an object, found {found}")).err().map_or(
-                Stop::Full,
-                Stop::Syntax,
-            ));
+            return Err(self
+                .lexer
+                .error::<()>(format!("a resource is an object, found {found}"))
+                .err()
+                .map_or(Stop::Full, Stop::Syntax));
         }
         let at = self.lexer.at;
         let Some(resource_type) = self.resource_type()? else {
             // Nothing can be said of the rest without a type, except whether it is JSON.
             return self.lexer.skip_value(self.limits.depth * 4).map_err(Stop::Syntax);
         };
-        if resource_type != self.definitions.well_known().bundle && self.lexer.text.len() > self.limits.resource_bytes {
+        if resource_type != self.definitions.well_known().bundle
+            && self.lexer.text.len() > self.limits.resource_bytes
+        {
             self.issues.push(too_long("the resource", self.lexer.text.len(), self.limits.resource_bytes));
             return Err(Stop::Full);
         }
@@ -338,7 +341,11 @@ impl<'a> Reading<'a> {
             let hint = did_you_mean(&nearest(&name, definition.properties.keys().copied()));
             self.path.push((Cow::Owned(shorten(&name)), None));
             let type_name = definition.name;
-            self.reject(IssueType::Structure, at, format!("{type_name} has no element '{}'{hint}", shorten(&name)))?;
+            self.reject(
+                IssueType::Structure,
+                at,
+                format!("{type_name} has no element '{}'{hint}", shorten(&name)),
+            )?;
             self.path.pop();
             return Ok(());
         };
@@ -376,7 +383,11 @@ impl<'a> Reading<'a> {
         let is_repeated = if property.is_companion { seen.has_companion } else { seen.has_value };
         if (seen.has_value || seen.has_companion) && seen.value_type != property.value_type {
             let first = self.definitions.type_name(seen.value_type);
-            return self.reject(IssueType::Structure, at, format!("{name} has one value; there is a {first} already"));
+            return self.reject(
+                IssueType::Structure,
+                at,
+                format!("{name} has one value; there is a {first} already"),
+            );
         }
         if is_repeated {
             return self.reject(IssueType::Structure, at, format!("{name} appears twice in one object"));
@@ -395,11 +406,19 @@ impl<'a> Reading<'a> {
             (true, _) => {
                 self.lexer.peek();
                 let at = self.lexer.at;
-                self.reject(IssueType::Structure, at, format!("{name} may repeat, so JSON writes it as an array: [ … ]"))
+                self.reject(
+                    IssueType::Structure,
+                    at,
+                    format!("{name} may repeat, so JSON writes it as an array: [ … ]"),
+                )
             }
             (false, Some(b'[')) => {
                 let at = self.lexer.at;
-                self.reject(IssueType::Structure, at, format!("{name} has at most one value, so it must not be an array"))
+                self.reject(
+                    IssueType::Structure,
+                    at,
+                    format!("{name} has at most one value, so it must not be an array"),
+                )
             }
             (false, _) => {
                 let existing = self.slots[slot].first;
@@ -454,7 +473,11 @@ impl<'a> Reading<'a> {
         let at = self.lexer.at;
         let kind = self.definitions.type_of(property.value_type).kind;
         if kind == TypeKind::Primitive {
-            let node = if existing == NONE { self.attach(frame, property, slot, Shape::Absent, at) } else { existing };
+            let node = if existing == NONE {
+                self.attach(frame, property, slot, Shape::Absent, at)
+            } else {
+                existing
+            };
             if property.is_companion {
                 self.companion(node, at)?;
             } else {
@@ -482,7 +505,11 @@ impl<'a> Reading<'a> {
         self.object(node, value_type)?;
         let length = self.nodes[node as usize].end - self.nodes[node as usize].start;
         if length as usize > self.limits.resource_bytes {
-            self.issue(IssueType::TooLong, at, too_long("the resource", length as usize, self.limits.resource_bytes).diagnostics)?;
+            self.issue(
+                IssueType::TooLong,
+                at,
+                too_long("the resource", length as usize, self.limits.resource_bytes).diagnostics,
+            )?;
         }
         Ok(Some(node))
     }
@@ -586,7 +613,8 @@ impl<'a> Reading<'a> {
         node.offset = offset(at);
         match finding {
             Some(message) => {
-                let code = if primitive == Primitive::Xhtml { IssueType::Invariant } else { IssueType::Value };
+                let code =
+                    if primitive == Primitive::Xhtml { IssueType::Invariant } else { IssueType::Value };
                 self.issue(code, at, message)
             }
             None => Ok(()),
@@ -655,7 +683,11 @@ impl<'a> Reading<'a> {
             let node = self.nodes[current as usize];
             if node.shape == Shape::Absent && node.first_child == NONE {
                 self.path.push((Cow::Borrowed(name), None));
-                self.issue(IssueType::Structure, at, "null stands for a value that has only an id or extensions; here is neither")?;
+                self.issue(
+                    IssueType::Structure,
+                    at,
+                    "null stands for a value that has only an id or extensions; here is neither",
+                )?;
                 self.path.pop();
             }
             current = if current == state.last { NONE } else { node.next };
@@ -673,7 +705,8 @@ impl<'a> Reading<'a> {
         }
         if count < element.min || element.max.is_some_and(|max| count > max) {
             let max = element.max.map_or("*".to_owned(), |m| m.to_string());
-            let message = format!("{} has {count} values; {}..{max} are allowed", element.published_name, element.min);
+            let message =
+                format!("{} has {count} values; {}..{max} are allowed", element.published_name, element.min);
             self.path.push((Cow::Borrowed(element.name), None));
             self.issue(IssueType::Structure, at, message)?;
             self.path.pop();

@@ -110,7 +110,9 @@ fn date_of(value: &Value) -> Option<Value> {
     match value {
         Value::Date(..) => Some(value.clone()),
         Value::DateTime(_, text) => Value::date(text.get(..10).unwrap_or(text)),
-        Value::String(text) => Value::date(text).or_else(|| Value::date_time(text).and_then(|_| Value::date(text.get(..10)?))),
+        Value::String(text) => {
+            Value::date(text).or_else(|| Value::date_time(text).and_then(|_| Value::date(text.get(..10)?)))
+        }
         _ => None,
     }
 }
@@ -132,7 +134,8 @@ fn time_of(value: &Value) -> Option<Value> {
 }
 
 fn quantity_of(value: &Value) -> Option<Value> {
-    let plain = |value: Decimal| Value::Quantity(Quantity { value, unit: "1".to_owned(), is_calendar: false });
+    let plain =
+        |value: Decimal| Value::Quantity(Quantity { value, unit: "1".to_owned(), is_calendar: false });
     match value {
         Value::Quantity(_) => Some(value.clone()),
         Value::Integer(i) => Some(plain(Decimal::from(*i))),
@@ -140,7 +143,8 @@ fn quantity_of(value: &Value) -> Option<Value> {
         Value::Boolean(b) => Some(plain(Decimal::from(u8::from(*b)))),
         Value::String(text) => {
             let text = text.trim();
-            let (number, unit) = text.split_once(char::is_whitespace).map_or((text, ""), |(n, u)| (n, u.trim()));
+            let (number, unit) =
+                text.split_once(char::is_whitespace).map_or((text, ""), |(n, u)| (n, u.trim()));
             let number = decimal_of(&Value::String(number.into()))?;
             let Value::Decimal(value) = number else { return None };
             if unit.is_empty() {
@@ -178,6 +182,8 @@ fn in_unit(scope: &Scope<'_, '_>, call: &Call<'_, '_>, value: Value) -> Result<O
     Ok(matches.then_some(value))
 }
 
+/// Outer `None`: there is nothing to convert; inner: it does not convert.
+#[allow(clippy::option_option)]
 fn quantity_call(scope: &Scope<'_, '_>, call: &Call<'_, '_>) -> Result<Option<Option<Value>>, Error> {
     let Some(item) = singleton(&call.input, "toQuantity()")? else { return Ok(None) };
     let converted = item.value().and_then(|v| quantity_of(&v));

@@ -8,7 +8,9 @@ use crate::evaluate::Scope;
 use crate::value::{Collection, Value};
 
 fn now_text(scope: &Scope<'_, '_>) -> Result<String, Error> {
-    let now = scope.context().now.ok_or_else(|| Error::new("there is no clock here: now(), today() and timeOfDay() are not allowed"))?;
+    let now = scope.context().now.ok_or_else(|| {
+        Error::new("there is no clock here: now(), today() and timeOfDay() are not allowed")
+    })?;
     Ok(format_instant(now))
 }
 

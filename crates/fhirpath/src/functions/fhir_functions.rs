@@ -13,7 +13,9 @@ fn extensions<'a>(scope: &Scope<'a, '_>, call: &Call<'_, 'a>) -> Outcome<'a> {
     let url = scope.text(&call.arguments[0], "extension()")?;
     let Some(url) = url else { return Ok(Vec::new()) };
     let nodes = call.input.iter().filter_map(Item::node);
-    let found = nodes.flat_map(|n| n.all("extension")).filter(|e| e.child("url").and_then(NodeRef::value).as_deref() == Some(&url));
+    let found = nodes
+        .flat_map(|n| n.all("extension"))
+        .filter(|e| e.child("url").and_then(NodeRef::value).as_deref() == Some(&url));
     Ok(found.map(Item::Node).collect())
 }
 
@@ -36,7 +38,9 @@ pub(super) fn has_value<'a>(_: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a
 
 pub(super) fn get_value<'a>(_: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a> {
     Ok(match call.input.as_slice() {
-        [Item::Node(node)] if node.has_value() => call.input[0].value().map(|v| v.into_owned().into()).into_iter().collect(),
+        [Item::Node(node)] if node.has_value() => {
+            call.input[0].value().map(|v| v.into_owned().into()).into_iter().collect()
+        }
         [Item::Value(_)] => call.input,
         _ => Vec::new(),
     })
@@ -50,7 +54,8 @@ pub(super) fn resolve<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<
         scope.spend(1)?;
         let Some(node) = item.node() else { continue };
         let is_reference = r4().is_a(node.value_type(), r4().well_known().reference);
-        let literal = if is_reference { node.child("reference").and_then(NodeRef::value) } else { node.value() };
+        let literal =
+            if is_reference { node.child("reference").and_then(NodeRef::value) } else { node.value() };
         match literal {
             Some(text) => found.extend(resolve_text(scope, node, &text)),
             None if is_reference => {

@@ -33,7 +33,11 @@ fn one(value: Option<Value>) -> Collection<'static> {
 }
 
 /// Applies `how` to the input as a decimal.
-fn with_decimal<'a>(call: &Call<'_, 'a>, name: &str, how: impl FnOnce(Decimal) -> Option<Value>) -> Outcome<'a> {
+fn with_decimal<'a>(
+    call: &Call<'_, 'a>,
+    name: &str,
+    how: impl FnOnce(Decimal) -> Option<Value>,
+) -> Outcome<'a> {
     match input(call, name)? {
         None => Ok(Vec::new()),
         Some(value) => Ok(one(how(decimal(&value, name)?))),
@@ -92,10 +96,10 @@ pub(super) fn power<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a
     let (Some(base), Some(exponent)) = (input(&call, "power()")?, argument(scope, &call, "power()")?) else {
         return Ok(Vec::new());
     };
-    if let (Value::Integer(base), Value::Integer(exponent)) = (&base, &exponent) {
-        if let Ok(exponent) = u32::try_from(*exponent) {
-            return Ok(one(base.checked_pow(exponent).map(Value::Integer)));
-        }
+    if let (Value::Integer(base), Value::Integer(exponent)) = (&base, &exponent)
+        && let Ok(exponent) = u32::try_from(*exponent)
+    {
+        return Ok(one(base.checked_pow(exponent).map(Value::Integer)));
     }
     let (base, exponent) = (decimal(&base, "power()")?, decimal(&exponent, "power()")?);
     if base.is_sign_negative() && !exponent.fract().is_zero() {
@@ -109,9 +113,14 @@ pub(super) fn round<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a
         Some(precision) => scope.integer(precision, "round()")?.unwrap_or(0),
         None => 0,
     };
-    let digits = u32::try_from(digits).map_err(|_| Error::new("the precision of round() must not be negative"))?;
+    let digits =
+        u32::try_from(digits).map_err(|_| Error::new("the precision of round() must not be negative"))?;
     with_decimal(&call, "round()", |d| {
         let rounded = d.round_dp_with_strategy(digits.min(28), RoundingStrategy::MidpointAwayFromZero);
-        Some(if call.arguments.is_empty() { rounded.to_i64().map_or(Value::Decimal(rounded), Value::Integer) } else { Value::Decimal(rounded) })
+        Some(if call.arguments.is_empty() {
+            rounded.to_i64().map_or(Value::Decimal(rounded), Value::Integer)
+        } else {
+            Value::Decimal(rounded)
+        })
     })
 }

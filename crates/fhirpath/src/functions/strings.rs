@@ -100,7 +100,8 @@ fn replacement(
     call: &Call<'_, '_>,
     name: &str,
 ) -> Result<Option<(String, String, String)>, Error> {
-    let parts = (input(call, name)?, scope.text(&call.arguments[0], name)?, scope.text(&call.arguments[1], name)?);
+    let parts =
+        (input(call, name)?, scope.text(&call.arguments[0], name)?, scope.text(&call.arguments[1], name)?);
     Ok(match parts {
         (Some(subject), Some(pattern), Some(substitution)) => Some((subject, pattern, substitution)),
         _ => None,
@@ -113,7 +114,9 @@ fn bounded<'a>(scope: &Scope<'a, '_>, value: String) -> Outcome<'a> {
 }
 
 pub(super) fn replace<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a> {
-    let Some((subject, pattern, substitution)) = replacement(scope, &call, "replace()")? else { return Ok(Vec::new()) };
+    let Some((subject, pattern, substitution)) = replacement(scope, &call, "replace()")? else {
+        return Ok(Vec::new());
+    };
     scope.spend((subject.len() + 1).saturating_mul(substitution.len()) / 16)?;
     bounded(scope, subject.replace(&pattern, &substitution))
 }
@@ -125,7 +128,9 @@ fn regex(pattern: &str) -> Result<Regex, Error> {
         .dfa_size_limit(REGEX_BYTES)
         .nest_limit(50)
         .build()
-        .map_err(|e| Error::new(format!("'{pattern}' is not a regular expression that can be used here: {e}")))
+        .map_err(|e| {
+            Error::new(format!("'{pattern}' is not a regular expression that can be used here: {e}"))
+        })
 }
 
 pub(super) fn matches<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a> {
@@ -133,7 +138,9 @@ pub(super) fn matches<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<
 }
 
 pub(super) fn matches_full<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a> {
-    with_text(scope, &call, "matchesFull()", |s, pattern| Ok(boolean(regex(&format!("^(?:{pattern})$"))?.is_match(s))))
+    with_text(scope, &call, "matchesFull()", |s, pattern| {
+        Ok(boolean(regex(&format!("^(?:{pattern})$"))?.is_match(s)))
+    })
 }
 
 pub(super) fn replace_matches<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a> {

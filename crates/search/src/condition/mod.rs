@@ -114,7 +114,9 @@ impl Scan {
     /// Several parts of a composite, one after the other: what is fixed of the first decides where the next begins.
     fn then(self, next: &[Scan]) -> Vec<Scan> {
         match self {
-            Scan::Range { start, is_one_value: true, .. } => next.iter().cloned().map(|n| n.after(&start)).collect(),
+            Scan::Range { start, is_one_value: true, .. } => {
+                next.iter().cloned().map(|n| n.after(&start)).collect()
+            }
             Scan::Range { .. } => vec![match self {
                 Scan::Range { start, end, .. } => Scan::range(start, end),
                 other => other,

@@ -32,7 +32,8 @@ impl NumberTest {
     pub(super) fn holds(&self, low: &[u8], high: &[u8]) -> bool {
         let value = self.value.as_slice();
         let is_equal = || {
-            let ends_inside = if low == high { high < self.high.as_slice() } else { high <= self.high.as_slice() };
+            let ends_inside =
+                if low == high { high < self.high.as_slice() } else { high <= self.high.as_slice() };
             low >= self.low.as_slice() && ends_inside
         };
         match self.prefix {
@@ -59,7 +60,9 @@ impl NumberTest {
                 Scan::range(point(&self.low), end)
             }
             Prefix::NotEqual => Scan::range(first, last),
-            Prefix::Greater | Prefix::GreaterOrEqual | Prefix::StartsAfter => Scan::range(point(&self.value), last),
+            Prefix::Greater | Prefix::GreaterOrEqual | Prefix::StartsAfter => {
+                Scan::range(point(&self.value), last)
+            }
             Prefix::Less | Prefix::LessOrEqual | Prefix::EndsBefore => {
                 let mut end = point(&self.value);
                 end.push(0xff);

@@ -31,7 +31,11 @@ impl StringTest {
             // The key may hold only the beginning of a long text.
             _ if extra.len() > normal.len() => std::str::from_utf8(extra).is_ok_and(|text| {
                 let whole = normalize(text);
-                if self.how == How::Contains { whole.contains(&self.normal) } else { whole.starts_with(&self.normal) }
+                if self.how == How::Contains {
+                    whole.contains(&self.normal)
+                } else {
+                    whole.starts_with(&self.normal)
+                }
             }),
             _ => false,
         };

@@ -51,7 +51,8 @@ impl TokenTest {
                     stored == self.written
                 } else {
                     // A code that was cut in the key is compared whole.
-                    code == wanted.as_slice() && (extra.len() <= code.len() || same_folded(extra, &self.written))
+                    code == wanted.as_slice()
+                        && (extra.len() <= code.len() || same_folded(extra, &self.written))
                 }
             }
         };
@@ -78,7 +79,8 @@ pub(super) fn link(system: &SystemValue, code: Option<&str>, numbers: &dyn Numbe
         SystemTest::Any => Case::Sensitive(numbers.case_sensitive_systems()),
     };
     let folded = code.map(|c| cut(&fold_case(c)).as_bytes().to_vec());
-    let test = TokenTest { code: folded.clone(), written: code.unwrap_or("").as_bytes().to_vec(), system, case };
+    let test =
+        TokenTest { code: folded.clone(), written: code.unwrap_or("").as_bytes().to_vec(), system, case };
     let scans = match (folded, system) {
         (None, _) => vec![Scan::all()],
         (Some(mut code), SystemTest::Is(number)) => {

@@ -67,7 +67,9 @@ pub fn read(key: &[u8]) -> Option<(ReferenceKey<'_>, &[u8])> {
             Some((ReferenceKey::Local(*type_number, resource_number(number)), rest))
         }
         URI => uri::read(rest).map(|(uri, rest)| (ReferenceKey::Uri(uri), rest)),
-        IDENTIFIER => token::read(rest).map(|(code, system, rest)| (ReferenceKey::Identifier(code, system), rest)),
+        IDENTIFIER => {
+            token::read(rest).map(|(code, system, rest)| (ReferenceKey::Identifier(code, system), rest))
+        }
         _ => None,
     }
 }

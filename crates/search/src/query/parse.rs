@@ -86,7 +86,10 @@ pub fn read(resource_type: TypeId, pairs: &[Pair], reading: Reading<'_>) -> Resu
         }
     }
     if query.criteria.len() > MAX_CRITERIA {
-        issues.push(Issue::error(IssueType::TooCostly, format!("at most {MAX_CRITERIA} criteria are accepted in one search")));
+        issues.push(Issue::error(
+            IssueType::TooCostly,
+            format!("at most {MAX_CRITERIA} criteria are accepted in one search"),
+        ));
     }
     if issues.is_empty() { Ok(query) } else { Err(issues) }
 }
@@ -113,7 +116,16 @@ fn unknown<T>(message: impl Into<String>) -> Result<T, Finding> {
 
 /// Names of result parameters, for suggestions and to tell them from criteria.
 const CONTROLS: &[&str] = &[
-    "_count", "_sort", "_include", "_revinclude", "_total", "_summary", "_asOf", "_cursor", "_format", "_pretty",
+    "_count",
+    "_sort",
+    "_include",
+    "_revinclude",
+    "_total",
+    "_summary",
+    "_asOf",
+    "_cursor",
+    "_format",
+    "_pretty",
 ];
 
 fn pair(query: &mut Query, name: &str, text: &str, reading: Reading<'_>) -> Result<(), Finding> {
@@ -141,7 +153,9 @@ fn pair(query: &mut Query, name: &str, text: &str, reading: Reading<'_>) -> Resu
         ("_summary", None) => match text {
             "count" => query.is_count_only = true,
             "false" => {}
-            "true" | "text" | "data" => return unknown(format!("_summary={text} is not available here; count and false are")),
+            "true" | "text" | "data" => {
+                return unknown(format!("_summary={text} is not available here; count and false are"));
+            }
             _ => return wrong("count or false"),
         },
         ("_asOf", None) => {
@@ -149,7 +163,8 @@ fn pair(query: &mut Query, name: &str, text: &str, reading: Reading<'_>) -> Resu
         }
         ("_cursor", None) => query.cursor = Some(text.to_owned()),
         ("_format", None) => match text {
-            "json" | "application/json" | "application/fhir+json" | "application/fhir json" | "text/json" => {}
+            "json" | "application/json" | "application/fhir+json" | "application/fhir json" | "text/json" => {
+            }
             _ => return unknown(format!("'{}' is not available here; json is", shorten(text))),
         },
         ("_pretty", None) => match text {
@@ -188,7 +203,11 @@ fn resource_type_named(name: &str) -> Result<TypeId, Finding> {
         Some(id) => Ok(id),
         None => {
             let near = nearest(name, r4().resource_types.iter().map(|t| r4().type_name(*t)));
-            let hint = if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
+            let hint = if near.is_empty() {
+                String::new()
+            } else {
+                format!(" (did you mean {}?)", near.join(" or "))
+            };
             unknown(format!("R4 has no resource type '{}'{hint}", shorten(name)))
         }
     }
@@ -242,8 +261,9 @@ fn criterion(
     let any_of = parts
         .iter()
         .map(|part| {
-            value::read(parameter, modifier, part, surroundings)
-                .map_err(|e| Finding::Wrong(format!("'{}' is not a {} value: {e}", shorten(part), parameter.kind.code())))
+            value::read(parameter, modifier, part, surroundings).map_err(|e| {
+                Finding::Wrong(format!("'{}' is not a {} value: {e}", shorten(part), parameter.kind.code()))
+            })
         })
         .collect::<Result<_, _>>()?;
     Ok(Criterion::Values { parameter, any_of, is_negated: modifier == Modifier::Not })
@@ -275,7 +295,11 @@ fn read_modifier(parameter: &Parameter, modifier: Option<&str>) -> Result<Modifi
         (None, known) => format!("it takes :{}", known.join(", :")),
     };
     let types = if parameter.kind == Kind::Reference { " and the name of a type" } else { "" };
-    unknown(format!("the modifier ':{}' is not available on {} parameters ({hint}{types})", shorten(modifier), parameter.kind.code()))
+    unknown(format!(
+        "the modifier ':{}' is not available on {} parameters ({hint}{types})",
+        shorten(modifier),
+        parameter.kind.code()
+    ))
 }
 
 /// A type the parameter may refer to.
@@ -299,7 +323,10 @@ fn chain(
     let (code, only) = link.split_once(':').map_or((link, None), |(c, t)| (c, Some(t)));
     let parameter = find(resource_type, code)?;
     if parameter.kind != Kind::Reference {
-        return wrong(format!("{code} is a {} parameter; only references can be followed", parameter.kind.code()));
+        return wrong(format!(
+            "{code} is a {} parameter; only references can be followed",
+            parameter.kind.code()
+        ));
     }
     let types = match only {
         Some(name) => vec![reference_target(parameter, name)?],
@@ -335,7 +362,11 @@ fn has(
     let source = resource_type_named(source)?;
     let parameter = find(source, code)?;
     if parameter.kind != Kind::Reference {
-        return wrong(format!("{code} is a {} parameter of {}, not a reference", parameter.kind.code(), r4().type_name(source)));
+        return wrong(format!(
+            "{code} is a {} parameter of {}, not a reference",
+            parameter.kind.code(),
+            r4().type_name(source)
+        ));
     }
     reference_target(parameter, r4().type_name(resource_type))?;
     let criterion = Box::new(criterion(source, inner, text, reading, depth)?);
@@ -357,7 +388,9 @@ fn include(text: &str, modifier: Option<&str>) -> Result<Include, Finding> {
     let is_iterated = match modifier {
         None => false,
         Some("iterate" | "recurse") => true,
-        Some(other) => return unknown(format!("the modifier ':{}' is not known here; :iterate is", shorten(other))),
+        Some(other) => {
+            return unknown(format!("the modifier ':{}' is not known here; :iterate is", shorten(other)));
+        }
     };
     let parts: Vec<&str> = text.split(':').collect();
     let (source, code, target) = match parts.as_slice() {
@@ -372,7 +405,10 @@ fn include(text: &str, modifier: Option<&str>) -> Result<Include, Finding> {
     } else {
         let parameter = find(source, code)?;
         if parameter.kind != Kind::Reference {
-            return wrong(format!("{code} is a {} parameter; only references can be included", parameter.kind.code()));
+            return wrong(format!(
+                "{code} is a {} parameter; only references can be included",
+                parameter.kind.code()
+            ));
         }
         vec![parameter]
     };
@@ -452,9 +488,17 @@ mod tests {
             ]
         );
         let patient = r4().resource_type("Patient").unwrap();
-        for text in ["Observation?patient=7", "Observation?subject=Patient/7", "Observation?subject=http://hub/fhir/Patient/7"] {
+        for text in [
+            "Observation?patient=7",
+            "Observation?subject=Patient/7",
+            "Observation?subject=http://hub/fhir/Patient/7",
+        ] {
             let values = one(text);
-            assert_eq!(values, [Value::Reference(ReferenceValue::Local(vec![patient], "7".to_owned(), None))], "{text}");
+            assert_eq!(
+                values,
+                [Value::Reference(ReferenceValue::Local(vec![patient], "7".to_owned(), None))],
+                "{text}"
+            );
         }
         assert_eq!(
             one("Observation?subject=http://other/fhir/Patient/7"),
@@ -464,7 +508,9 @@ mod tests {
 
     #[test]
     fn a_chain_without_type_follows_all_that_have_the_parameter() {
-        let Criterion::Chain { targets, .. } = query("Observation?subject.name=x").unwrap().criteria.remove(0) else {
+        let Criterion::Chain { targets, .. } =
+            query("Observation?subject.name=x").unwrap().criteria.remove(0)
+        else {
             panic!()
         };
         let names: Vec<_> = targets.iter().map(|(t, _)| r4().type_name(*t)).collect();

@@ -234,7 +234,10 @@ pub(super) fn date(text: &str, zone: &Zone) -> Result<(Prefix, Interval), String
     // A plus sign that was not escaped has become a space.
     let mended = rest.replacen(' ', "+", usize::from(rest.len() > 16));
     let parsed = DateTime::parse(&mended).ok_or_else(|| {
-        format!("'{}' is not a date that exists (YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss][zone])", shorten(rest))
+        format!(
+            "'{}' is not a date that exists (YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss][zone])",
+            shorten(rest)
+        )
     })?;
     let (start, end) = parsed.interval(zone);
     Ok((prefix, Interval { start, end }))
@@ -284,7 +287,8 @@ fn reference(
         }
         Reference::Contained(_) => Err("contained resources cannot be searched for by reference".to_owned()),
         _ if text.contains(':') => {
-            let (uri, version) = text.rsplit_once('|').map_or((text.as_ref(), None), |(u, v)| (u, Some(v.to_owned())));
+            let (uri, version) =
+                text.rsplit_once('|').map_or((text.as_ref(), None), |(u, v)| (u, Some(v.to_owned())));
             Ok(ReferenceValue::Uri(uri.to_owned(), version))
         }
         _ => Err("write id, Type/id or an absolute URL".to_owned()),

@@ -27,9 +27,13 @@ pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Failure> {
     let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
     let mut parts = text.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();
-    let is_json = matches!(kind, "application/fhir+json" | "application/json" | "application/json+fhir" | "text/json");
-    let is_utf8 = parts.filter_map(|p| p.strip_prefix("charset=")).all(|c| matches!(c.trim_matches('"'), "utf-8" | "utf8"));
-    let unsupported = |message| Err(Failure::new(Kind::UnsupportedMediaType, IssueType::NotSupported, message));
+    let is_json =
+        matches!(kind, "application/fhir+json" | "application/json" | "application/json+fhir" | "text/json");
+    let is_utf8 = parts
+        .filter_map(|p| p.strip_prefix("charset="))
+        .all(|c| matches!(c.trim_matches('"'), "utf-8" | "utf8"));
+    let unsupported =
+        |message| Err(Failure::new(Kind::UnsupportedMediaType, IssueType::NotSupported, message));
     if !is_json {
         return unsupported(format!("Content-Type: '{kind}' is not read here; application/fhir+json is"));
     }
@@ -41,7 +45,8 @@ pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Failure> {
 
 /// Reads a body of at most `limit` bytes (after decompression), waiting while others hold too much memory.
 pub(crate) async fn read(app: &Shared, request: Request, limit: usize) -> Result<Body, Failure> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let declared =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|d| d > limit) {
         return Err(too_large(limit));
     }
@@ -52,11 +57,19 @@ pub(crate) async fn read(app: &Shared, request: Request, limit: usize) -> Result
     loop {
         let frame = match tokio::time::timeout(PAUSE, body.frame()).await {
             Err(_) => {
-                return Err(Failure::new(Kind::Timeout, IssueType::Timeout, "the body stopped coming; send it without pauses"));
+                return Err(Failure::new(
+                    Kind::Timeout,
+                    IssueType::Timeout,
+                    "the body stopped coming; send it without pauses",
+                ));
             }
             Ok(None) => break,
             Ok(Some(Err(error))) => {
-                return Err(Failure::new(Kind::Invalid, IssueType::Invalid, format!("the body could not be read: {error}")));
+                return Err(Failure::new(
+                    Kind::Invalid,
+                    IssueType::Invalid,
+                    format!("the body could not be read: {error}"),
+                ));
             }
             Ok(Some(Ok(frame))) => frame,
         };
@@ -70,7 +83,11 @@ pub(crate) async fn read(app: &Shared, request: Request, limit: usize) -> Result
             Ok(true) => {}
             Ok(false) => return Err(too_large(app.lanes.limits.body_bytes)),
             Err(_) => {
-                return Err(Failure::new(Kind::Unavailable, IssueType::Throttled, "too many large requests at once; try again"));
+                return Err(Failure::new(
+                    Kind::Unavailable,
+                    IssueType::Throttled,
+                    "too many large requests at once; try again",
+                ));
             }
         }
         // A body that comes in one piece is not copied.
@@ -90,6 +107,8 @@ fn too_large(limit: usize) -> Failure {
     Failure::new(
         Kind::TooLarge,
         IssueType::TooLong,
-        format!("the body is larger than {limit} bytes; load large amounts with: yojigen import FILE --server URL"),
+        format!(
+            "the body is larger than {limit} bytes; load large amounts with: yojigen import FILE --server URL"
+        ),
     )
 }

@@ -25,7 +25,11 @@ pub(super) async fn bundle(call: Call, request: Request) -> Result<Answer, Failu
         drop(read.room);
         batch
     };
-    let mut batch = if is_light { plan()? } else { call.app.lanes.heavy(plan).await.unwrap_or_else(|| Err(interrupted()))? };
+    let mut batch = if is_light {
+        plan()?
+    } else {
+        call.app.lanes.heavy(plan).await.unwrap_or_else(|| Err(interrupted()))?
+    };
     let mut pending = Vec::new();
     for prepared in batch.take_writes() {
         pending.push(submit(&call, prepared));

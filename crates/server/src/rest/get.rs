@@ -47,10 +47,14 @@ fn interaction(segments: &[String]) -> Result<Interaction, Failure> {
             return Err(Failure::new(
                 Kind::NotSupported,
                 IssueType::NotSupported,
-                format!("searching all types of a compartment at once is not available here; name a type: {owner}/{id}/Observation"),
+                format!(
+                    "searching all types of a compartment at once is not available here; name a type: {owner}/{id}/Observation"
+                ),
             ));
         }
-        [owner, id, name] => Interaction::Search { name: own(name), compartment: Some((own(owner), own(id))) },
+        [owner, id, name] => {
+            Interaction::Search { name: own(name), compartment: Some((own(owner), own(id))) }
+        }
         _ => {
             let message = format!("there is nothing at /fhir/{}", segments.join("/"));
             return Err(Failure::new(Kind::NotFound, IssueType::NotFound, message));
@@ -59,7 +63,11 @@ fn interaction(segments: &[String]) -> Result<Interaction, Failure> {
 }
 
 fn operation(name: &str) -> Failure {
-    Failure::new(Kind::NotSupported, IssueType::NotSupported, format!("the operation {name} is not available here"))
+    Failure::new(
+        Kind::NotSupported,
+        IssueType::NotSupported,
+        format!("the operation {name} is not available here"),
+    )
 }
 
 /// Answers a GET.
@@ -113,7 +121,8 @@ fn read_parameters(call: &Call, pairs: &[Pair]) -> Result<Option<Micros>, Failur
             "_pretty" if value == "false" => {}
             "_asOf" => {
                 let level = HistoryLevel::System;
-                as_of = HistoryQuery::read(&[(name.clone(), value.clone())], &level, call.app.hub.zone())?.as_of;
+                as_of =
+                    HistoryQuery::read(&[(name.clone(), value.clone())], &level, call.app.hub.zone())?.as_of;
             }
             _ if call.preferences.is_lenient => {}
             _ => {
@@ -204,7 +213,8 @@ fn run_search(
     budget: Budget,
 ) -> Result<Answer, Failure> {
     let resource_type = type_named(name)?;
-    let owner = compartment.map(|(owner, id)| Ok::<_, Failure>((type_named(owner)?, id.as_str()))).transpose()?;
+    let owner =
+        compartment.map(|(owner, id)| Ok::<_, Failure>((type_named(owner)?, id.as_str()))).transpose()?;
     let request = SearchRequest {
         resource_type,
         compartment: owner,
@@ -226,7 +236,8 @@ pub(super) fn entry(call: &Call, url: &str) -> EntryResponse {
     let relative = url.strip_prefix(&call.base).unwrap_or(url).trim_start_matches('/');
     let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
     let answer = || -> Result<Answer, Failure> {
-        let segments = path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
+        let segments =
+            path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
         let pairs = search::query::split(query)?;
         match interaction(&segments)? {
             Interaction::Search { name, compartment } => {
@@ -239,7 +250,9 @@ pub(super) fn entry(call: &Call, url: &str) -> EntryResponse {
     match answer() {
         Err(failure) => EntryResponse::of_failure(&failure),
         Ok(answer) => {
-            let header = |name: header::HeaderName| answer.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
+            let header = |name: header::HeaderName| {
+                answer.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone())
+            };
             EntryResponse {
                 status: answer.status,
                 etag: header(header::ETAG),

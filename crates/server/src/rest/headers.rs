@@ -70,10 +70,17 @@ pub(crate) fn decode(segment: &str) -> Result<String, Failure> {
         }
         match (digit(rest.next()), digit(rest.next())) {
             (Some(high), Some(low)) => bytes.push((high * 16 + low) as u8),
-            _ => return Err(Failure::new(Kind::Invalid, IssueType::Invalid, "the address has a '%' without two hexadecimal digits")),
+            _ => {
+                return Err(Failure::new(
+                    Kind::Invalid,
+                    IssueType::Invalid,
+                    "the address has a '%' without two hexadecimal digits",
+                ));
+            }
         }
     }
-    String::from_utf8(bytes).map_err(|_| Failure::new(Kind::Invalid, IssueType::Invalid, "the address is not UTF-8 when decoded"))
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::new(Kind::Invalid, IssueType::Invalid, "the address is not UTF-8 when decoded"))
 }
 
 /// A moment as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -81,11 +88,18 @@ pub(crate) fn http_date(moment: Micros) -> String {
     let seconds = moment.div_euclid(1_000_000);
     let days = seconds.div_euclid(86_400);
     let (year, month, day) = civil_from_days(days);
-    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][usize::try_from(days.rem_euclid(7)).unwrap_or(0)];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let weekday =
+        ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][usize::try_from(days.rem_euclid(7)).unwrap_or(0)];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = MONTHS[usize::from(month).saturating_sub(1).min(11)];
     let of_day = seconds.rem_euclid(86_400);
-    format!("{weekday}, {day:02} {month} {year:04} {:02}:{:02}:{:02} GMT", of_day / 3600, of_day / 60 % 60, of_day % 60)
+    format!(
+        "{weekday}, {day:02} {month} {year:04} {:02}:{:02}:{:02} GMT",
+        of_day / 3600,
+        of_day / 60 % 60,
+        of_day % 60
+    )
 }
 
 #[cfg(test)]

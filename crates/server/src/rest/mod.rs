@@ -70,7 +70,8 @@ pub(crate) async fn handle(State(app): State<Shared>, request: Request) -> AxumR
     };
     metrics::counter!("yojigen_requests_total", "method" => method_label(&method), "status" => status_label(response.status()))
         .increment(1);
-    metrics::histogram!("yojigen_request_seconds", "method" => method_label(&method)).record(began.elapsed().as_secs_f64());
+    metrics::histogram!("yojigen_request_seconds", "method" => method_label(&method))
+        .record(began.elapsed().as_secs_f64());
     response
 }
 
@@ -99,7 +100,8 @@ fn call(app: Shared, request: &Request) -> Result<Call, Failure> {
     let host = open::host(request.headers(), uri).unwrap_or("localhost");
     let base = format!("http://{host}/fhir");
     let path = uri.path().strip_prefix("/fhir").unwrap_or_default();
-    let segments = path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
+    let segments =
+        path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
     let mut access = Access::open("rest");
     access.circumstances.request_id = headers::request_id(request.headers());
     let preferences = headers::preferences(request.headers());
@@ -108,10 +110,22 @@ fn call(app: Shared, request: &Request) -> Result<Call, Failure> {
 
 /// Whether the client takes JSON.
 fn negotiate(request: &Request) -> Result<(), Failure> {
-    let Some(accept) = request.headers().get(header::ACCEPT).and_then(|a| a.to_str().ok()) else { return Ok(()) };
+    let Some(accept) = request.headers().get(header::ACCEPT).and_then(|a| a.to_str().ok()) else {
+        return Ok(());
+    };
     let takes_json = accept.split(',').any(|range| {
         let kind = range.split(';').next().unwrap_or_default().trim();
-        matches!(kind, "*/*" | "application/*" | "application/fhir+json" | "application/json" | "application/json+fhir" | "text/json" | "text/html" | "")
+        matches!(
+            kind,
+            "*/*"
+                | "application/*"
+                | "application/fhir+json"
+                | "application/json"
+                | "application/json+fhir"
+                | "text/json"
+                | "text/html"
+                | ""
+        )
     });
     if takes_json {
         return Ok(());
@@ -137,9 +151,11 @@ async fn dispatch(call: Call, request: Request) -> Result<Answer, Failure> {
             IssueType::NotSupported,
             "conditional updates and deletes are not available here; name the resource by its id: Type/id",
         )),
-        (&Method::PATCH, _) => {
-            Err(Failure::new(Kind::NotSupported, IssueType::NotSupported, "PATCH is not available here; send the whole resource with PUT"))
-        }
+        (&Method::PATCH, _) => Err(Failure::new(
+            Kind::NotSupported,
+            IssueType::NotSupported,
+            "PATCH is not available here; send the whole resource with PUT",
+        )),
         (method, _) => Err(Failure::new(
             Kind::NotAllowed,
             IssueType::NotSupported,

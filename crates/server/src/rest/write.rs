@@ -13,15 +13,23 @@ use super::{Answer, Call, body, headers};
 pub(super) fn type_named(name: &str) -> Result<TypeId, Failure> {
     r4().resource_type(name).ok_or_else(|| {
         let near = fhir::issue::nearest(name, r4().resource_types.iter().map(|t| r4().type_name(*t)));
-        let hint = if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
-        Failure::new(Kind::NotFound, IssueType::NotSupported, format!("R4 has no resource type '{name}'{hint}"))
+        let hint =
+            if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
+        Failure::new(
+            Kind::NotFound,
+            IssueType::NotSupported,
+            format!("R4 has no resource type '{name}'{hint}"),
+        )
     })
 }
 
 /// Refuses parameters on an interaction that has none.
 fn no_parameters(call: &Call) -> Result<(), Failure> {
     let pairs = search::query::split(&call.query)?;
-    match pairs.iter().find(|(n, v)| !(n == "_format" && v.contains("json") || n == "_pretty" && v == "false")) {
+    match pairs
+        .iter()
+        .find(|(n, v)| !(n == "_format" && v.contains("json") || n == "_pretty" && v == "false"))
+    {
         None => Ok(()),
         Some((name, _)) => Err(Failure::new(
             Kind::Invalid,
@@ -45,7 +53,9 @@ async fn prepare(
     call: &Call,
     request: Request,
     wanted: TypeId,
-    how: impl FnOnce(&hub::Hub, &hub::Access, &Resource, &WriteOptions) -> Result<Prepared, Failure> + Send + 'static,
+    how: impl FnOnce(&hub::Hub, &hub::Access, &Resource, &WriteOptions) -> Result<Prepared, Failure>
+    + Send
+    + 'static,
 ) -> Result<Prepared, Failure> {
     body::check_type(request.headers())?;
     let options = headers::write_options(request.headers(), &call.app.hub.limits)?;
@@ -56,7 +66,11 @@ async fn prepare(
         let resource = fhir::json::parse(&read.bytes, &hub.limits)?;
         let found = resource.root().value_type();
         if found != wanted {
-            let message = format!("the resource is a {}, the address says {}", r4().type_name(found), r4().type_name(wanted));
+            let message = format!(
+                "the resource is a {}, the address says {}",
+                r4().type_name(found),
+                r4().type_name(wanted)
+            );
             return Err(Failure::new(Kind::Invalid, IssueType::Invalid, message).under(r4().type_name(found)));
         }
         let prepared = how(&hub, &access, &resource, &options);

@@ -23,7 +23,9 @@ use crate::layout::log::{self, CHAIN_BYTES, Content, Entry, Operation, Settings}
 use crate::layout::meta::{Counters, counters_key, index_key};
 use crate::layout::{circumstances, classes, heads, history, ids, live, once, past, symbols, totals};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
-use crate::proposal::{Action, Command, CommandOutcome, Criteria, Effect, Outcome, Proposal, Reason, Rejection};
+use crate::proposal::{
+    Action, Command, CommandOutcome, Criteria, Effect, Outcome, Proposal, Reason, Rejection,
+};
 use crate::search::{Searcher, SystemNames};
 
 /// What tells the time.
@@ -67,7 +69,8 @@ impl Fold {
     pub(crate) fn open(engine: &Engine, systems: SystemNames) -> Result<Option<Fold>, Error> {
         let view = View::newest(engine)?;
         let Some(value) = view.get(Family::State, counters_key())? else { return Ok(None) };
-        let counters = Counters::decode(&value).ok_or_else(|| corrupt("the counters (state, table m)", "they do not parse"))?;
+        let counters = Counters::decode(&value)
+            .ok_or_else(|| corrupt("the counters (state, table m)", "they do not parse"))?;
         let (chain, last) = read_entry(&view, counters.place)?;
         let (_, first) = read_entry(&view, Place(1))?;
         let Content::Settings(settings) = first.content else {
@@ -128,11 +131,21 @@ impl Fold {
     }
 
     /// States new settings, from here on.
-    pub(crate) fn restate(&mut self, engine: &Engine, settings: Settings, instant: Micros) -> Result<(), Error> {
+    pub(crate) fn restate(
+        &mut self,
+        engine: &Engine,
+        settings: Settings,
+        instant: Micros,
+    ) -> Result<(), Error> {
         let instant = instant.max(self.last_instant.saturating_add(1));
         let mut transaction = Transaction::new(self, engine, instant)?;
         let circumstances = log::Circumstances::default();
-        transaction.append(&Entry { instant, circumstances, once: None, content: Content::Settings(settings) });
+        transaction.append(&Entry {
+            instant,
+            circumstances,
+            once: None,
+            content: Content::Settings(settings),
+        });
         let done = transaction.finish();
         engine.write(done.batch)?;
         self.accept(done.changes);
@@ -227,8 +240,12 @@ impl Fold {
 }
 
 fn zone(settings: &Settings) -> Result<Zone, Error> {
-    Zone::named(&settings.zone)
-        .ok_or_else(|| corrupt("entry 1 of the log", format!("it names the time zone '{}', which is not known", settings.zone)))
+    Zone::named(&settings.zone).ok_or_else(|| {
+        corrupt(
+            "entry 1 of the log",
+            format!("it names the time zone '{}', which is not known", settings.zone),
+        )
+    })
 }
 
 /// Chain and entry at a place.
@@ -378,13 +395,18 @@ impl<'f> Transaction<'f> {
                 continue;
             }
             let (draft, references) = match &mut command.action {
-                Action::Create { draft, references, .. } | Action::Update { draft, references } => (draft, references),
+                Action::Create { draft, references, .. } | Action::Update { draft, references } => {
+                    (draft, references)
+                }
                 Action::Delete => continue,
             };
             let mut own = substitutions.clone();
             for criteria in references.iter() {
                 let (type_number, id) = self.find_target(index, criteria)?;
-                own.insert(criteria.text.clone(), format!("{}/{}", r4().type_name(type_of(type_number)), id.unpack()));
+                own.insert(
+                    criteria.text.clone(),
+                    format!("{}/{}", r4().type_name(type_of(type_number)), id.unpack()),
+                );
                 resolved[index].push((criteria.text.clone(), type_number, id));
             }
             if own.keys().any(|from| draft.body.text.contains(from.as_str())) {
@@ -398,10 +420,13 @@ impl<'f> Transaction<'f> {
 
     /// At most two resources that satisfy criteria.
     fn matches(&self, index: usize, criteria: &Criteria) -> Result<Vec<ResourceNumber>, Rejection> {
-        let searcher = Searcher::newest(self.view, self.fold.counters.place, self.fold.last_instant, &self.fold.systems);
+        let searcher =
+            Searcher::newest(self.view, self.fold.counters.place, self.fold.last_instant, &self.fold.systems);
         searcher.first_matches(&criteria.query, 2).map_err(|failure| match failure {
             crate::search::Failure::Store(error) => Rejection::Store(error),
-            crate::search::Failure::Query(issue) => Rejection::Command { index, reason: Reason::PreconditionFailed, issue },
+            crate::search::Failure::Query(issue) => {
+                Rejection::Command { index, reason: Reason::PreconditionFailed, issue }
+            }
         })
     }
 
@@ -440,7 +465,9 @@ impl<'f> Transaction<'f> {
                 index,
                 Reason::PreconditionFailed,
                 IssueType::NotFound,
-                format!("the conditional reference {text} finds nothing; create what it means first, or in the same transaction with urn:uuid"),
+                format!(
+                    "the conditional reference {text} finds nothing; create what it means first, or in the same transaction with urn:uuid"
+                ),
             )),
             _ => Err(reject(
                 index,
@@ -453,7 +480,9 @@ impl<'f> Transaction<'f> {
 
     fn stored_head(&self, number: ResourceNumber) -> Result<Head, Error> {
         let value = self.view.get(Family::State, heads::key(number))?;
-        let value = value.ok_or_else(|| corrupt("a head (state, table r)", format!("that of resource {} is missing", number.0)))?;
+        let value = value.ok_or_else(|| {
+            corrupt("a head (state, table r)", format!("that of resource {} is missing", number.0))
+        })?;
         Head::decode(&value)
     }
 
@@ -502,7 +531,10 @@ impl<'f> Transaction<'f> {
         };
         let name = format!("{}/{}", r4().type_name(command.resource_type), command.id);
         let id = PackedId::new(&command.id);
-        if matches!(command.action, Action::Delete) && command.if_match.is_none() && !self.is_numbered(type_number, &id)? {
+        if matches!(command.action, Action::Delete)
+            && command.if_match.is_none()
+            && !self.is_numbered(type_number, &id)?
+        {
             // What the log does not record must leave no trace, not even a number given.
             return Ok(CommandOutcome {
                 effect: Effect::NothingToDelete,
@@ -518,7 +550,10 @@ impl<'f> Transaction<'f> {
                 index,
                 Reason::Invalid,
                 IssueType::Duplicate,
-                format!("{name} is also written by entry {}; a transaction writes a resource once", earlier + 1),
+                format!(
+                    "{name} is also written by entry {}; a transaction writes a resource once",
+                    earlier + 1
+                ),
             ));
         }
         let head = self.head(number)?;
@@ -533,7 +568,9 @@ impl<'f> Transaction<'f> {
                     index,
                     Reason::VersionConflict,
                     IssueType::Conflict,
-                    format!("If-Match requires version {wanted} of {name}, but {found}; read it and apply your change to that"),
+                    format!(
+                        "If-Match requires version {wanted} of {name}, but {found}; read it and apply your change to that"
+                    ),
                 ));
             }
         }
@@ -552,7 +589,17 @@ impl<'f> Transaction<'f> {
             )),
             Action::Create { draft, if_none_exist, .. } => {
                 let criteria = if_none_exist.map(|c| c.text);
-                self.write(index, &command.id, command.if_match, number, head, *draft, nonce, resolved, criteria)
+                self.write(
+                    index,
+                    &command.id,
+                    command.if_match,
+                    number,
+                    head,
+                    *draft,
+                    nonce,
+                    resolved,
+                    criteria,
+                )
             }
             Action::Update { draft, .. } => {
                 self.write(index, &command.id, command.if_match, number, head, *draft, nonce, resolved, None)
@@ -578,8 +625,11 @@ impl<'f> Transaction<'f> {
         let resource_type = type_of(head.type_number);
         if was_live && head.has_labels {
             let (_, old) = self.current(number, &head)?;
-            let labels = kept_labels(&old, &draft.body)
-                .map_err(|issue| Rejection::Command { index, reason: Reason::Invalid, issue })?;
+            let labels = kept_labels(&old, &draft.body).map_err(|issue| Rejection::Command {
+                index,
+                reason: Reason::Invalid,
+                issue,
+            })?;
             if !labels.is_empty() {
                 draft = draft
                     .rewritten(id, &Substitutions::new(), &labels, self.fold.zone())
@@ -619,7 +669,15 @@ impl<'f> Transaction<'f> {
             self.end_row(head.type_number, live::ALL, &[], old_seat, head.since, live::Flags::default(), &[]);
         }
         for group in &change.ended {
-            self.end_row(head.type_number, group.parameter, &group.key, old_seat, group.from, group.flags, &group.extra);
+            self.end_row(
+                head.type_number,
+                group.parameter,
+                &group.key,
+                old_seat,
+                group.from,
+                group.flags,
+                &group.extra,
+            );
         }
         self.note_classes(head.type_number, &change.written)?;
         for group in &change.written {
@@ -689,7 +747,8 @@ impl<'f> Transaction<'f> {
     ) -> Result<CommandOutcome, Error> {
         let resource_type = type_of(head.type_number);
         if head.state != State::Live {
-            let instant = if head.place.0 > 0 { self.current(number, &head)?.0 } else { self.changes.instant };
+            let instant =
+                if head.place.0 > 0 { self.current(number, &head)?.0 } else { self.changes.instant };
             return Ok(CommandOutcome {
                 effect: Effect::NothingToDelete,
                 resource_type,
@@ -700,7 +759,15 @@ impl<'f> Transaction<'f> {
         }
         let seat = head.seat(number);
         for group in rows::end(&self.old_rows(seat, &head)?) {
-            self.end_row(head.type_number, group.parameter, &group.key, seat, group.from, group.flags, &group.extra);
+            self.end_row(
+                head.type_number,
+                group.parameter,
+                &group.key,
+                seat,
+                group.from,
+                group.flags,
+                &group.extra,
+            );
         }
         self.end_row(head.type_number, live::ALL, &[], seat, head.since, live::Flags::default(), &[]);
         self.count(head.type_number, -1)?;
@@ -714,7 +781,11 @@ impl<'f> Transaction<'f> {
             instant: self.changes.instant,
             content: BodyContent::Deletion,
         };
-        self.put(Family::Bodies, crate::layout::rows::key(seat, head.type_number, self.place), version.encode());
+        self.put(
+            Family::Bodies,
+            crate::layout::rows::key(seat, head.type_number, self.place),
+            version.encode(),
+        );
         self.note_version(head.type_number, number);
         self.commands.push(log::Command {
             operation: Operation::Delete,
@@ -743,11 +814,15 @@ impl<'f> Transaction<'f> {
     fn current(&self, number: ResourceNumber, head: &Head) -> Result<(Micros, Body), Error> {
         let key = crate::layout::rows::key(head.seat(number), head.type_number, head.place);
         let value = self.view.get(Family::Bodies, key)?;
-        let value = value.ok_or_else(|| corrupt("a body (family bodies)", format!("that of resource {} is missing", number.0)))?;
+        let value = value.ok_or_else(|| {
+            corrupt("a body (family bodies)", format!("that of resource {} is missing", number.0))
+        })?;
         let version = Version::decode(&value)?;
         let body = match version.content {
             BodyContent::Text { text, splice, .. } => Body { text: text.to_owned(), splice },
-            BodyContent::Deletion | BodyContent::Destroyed => Body { text: String::new(), splice: Splice::Alone(0) },
+            BodyContent::Deletion | BodyContent::Destroyed => {
+                Body { text: String::new(), splice: Splice::Alone(0) }
+            }
         };
         Ok((version.instant, body))
     }
@@ -756,7 +831,10 @@ impl<'f> Transaction<'f> {
         let key = crate::layout::rows::key(seat, head.type_number, head.place);
         let value = self.view.get(Family::Rows, key)?;
         let value = value.ok_or_else(|| {
-            corrupt("a version's entries (family rows)", format!("those of resource {} are missing", seat.resource.0))
+            corrupt(
+                "a version's entries (family rows)",
+                format!("those of resource {} are missing", seat.resource.0),
+            )
         })?;
         crate::layout::rows::decode(&value, head.place)
     }
@@ -781,7 +859,8 @@ impl<'f> Transaction<'f> {
 
     /// Adds to the total of a type.
     fn count(&mut self, type_number: u8, change: i64) -> Result<(), Error> {
-        let known = self.changes.totals.get(&type_number).or_else(|| self.fold.totals.get(&type_number)).copied();
+        let known =
+            self.changes.totals.get(&type_number).or_else(|| self.fold.totals.get(&type_number)).copied();
         let total = match known {
             Some(total) => total,
             None => stored_total(&self.view, type_number, self.place)?,
@@ -802,7 +881,10 @@ impl<'f> Transaction<'f> {
     fn note_classes(&mut self, type_number: u8, groups: &[rows::Group]) -> Result<(), Error> {
         let set = parameters().of(type_of(type_number));
         for group in groups {
-            let is_date = set.parameters.get(usize::from(group.parameter)).is_some_and(|p| p.kind == SearchParameterType::Date);
+            let is_date = set
+                .parameters
+                .get(usize::from(group.parameter))
+                .is_some_and(|p| p.kind == SearchParameterType::Date);
             let Some(class) = group.key.first().filter(|_| is_date) else { continue };
             let key = (type_number, group.parameter);
             let known = self.changes.classes.get(&key).or_else(|| self.fold.classes.get(&key)).copied();

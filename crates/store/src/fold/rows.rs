@@ -93,7 +93,8 @@ pub(super) fn step(old: &[Row], mut entries: Vec<LinkedEntry>, place: Place) -> 
         }
     }
     for row in &mut rows {
-        let found = kept.binary_search_by(|g| (g.parameter, &g.key).cmp(&(row.entry.parameter, &row.entry.key)));
+        let found =
+            kept.binary_search_by(|g| (g.parameter, &g.key).cmp(&(row.entry.parameter, &row.entry.key)));
         if let Ok(at) = found {
             row.from = kept[at].from;
             row.has_siblings = kept[at].flags.has_siblings;
@@ -132,7 +133,10 @@ mod tests {
         let first = step(&[], vec![entry(1, "a", ""), entry(2, "b", "")], Place(5));
         assert_eq!((keys(&first.written), first.ended.len()), (vec!["a".to_owned(), "b".to_owned()], 0));
         let second = step(&first.rows, vec![entry(1, "a", ""), entry(2, "c", "")], Place(9));
-        assert_eq!((keys(&second.written), keys(&second.ended)), (vec!["c".to_owned()], vec!["b".to_owned()]));
+        assert_eq!(
+            (keys(&second.written), keys(&second.ended)),
+            (vec!["c".to_owned()], vec!["b".to_owned()])
+        );
         assert_eq!(second.rows.iter().map(|r| r.from.0).collect::<Vec<_>>(), [5, 9]);
     }
 
@@ -161,7 +165,10 @@ mod tests {
     fn another_spelling_is_another_row() {
         let first = step(&[], vec![entry(1, "ann", "Ann")], Place(5));
         let second = step(&first.rows, vec![entry(1, "ann", "ANN")], Place(6));
-        assert_eq!((keys(&second.ended), keys(&second.written)), (vec!["ann".to_owned()], vec!["ann".to_owned()]));
+        assert_eq!(
+            (keys(&second.ended), keys(&second.written)),
+            (vec!["ann".to_owned()], vec!["ann".to_owned()])
+        );
         assert_eq!(second.written[0].from, Place(6));
     }
 }

@@ -19,7 +19,8 @@ pub(crate) fn key(type_number: u8, place: Place, index: u32) -> Vec<u8> {
 /// Place and index of a key.
 pub(crate) fn read_key(key: &[u8]) -> (Place, u32) {
     let rest = key.get(2..).unwrap_or_default();
-    let index = rest.get(NUMBER_BYTES..).unwrap_or_default().iter().fold(0, |sum, b| sum << 8 | u32::from(*b));
+    let index =
+        rest.get(NUMBER_BYTES..).unwrap_or_default().iter().fold(0, |sum, b| sum << 8 | u32::from(*b));
     (Place(read_number(rest)), index)
 }
 

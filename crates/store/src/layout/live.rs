@@ -70,7 +70,8 @@ impl<'a> LiveRow<'a> {
     }
 
     pub(crate) fn decode(mut value: &'a [u8]) -> Result<LiveRow<'a>, Error> {
-        let bits = read_varint(&mut value).ok_or_else(|| corrupt("an index row (family live)", "its value is cut short"))?;
+        let bits = read_varint(&mut value)
+            .ok_or_else(|| corrupt("an index row (family live)", "its value is cut short"))?;
         Ok(LiveRow { from: Place(bits >> 2), flags: Flags::from_bits((bits & 3) as u8), extra: value })
     }
 }

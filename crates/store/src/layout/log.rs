@@ -157,11 +157,15 @@ impl Entry {
             .ok_or_else(|| Error::Corrupt { place: name(), finding: "it is cut short".to_owned() })?;
         match bytes.split_first() {
             Some((&FORMAT, rest)) => {
-                let entry = postcard::from_bytes(rest)
-                    .map_err(|e| Error::Corrupt { place: name(), finding: format!("it does not parse: {e}") })?;
+                let entry = postcard::from_bytes(rest).map_err(|e| Error::Corrupt {
+                    place: name(),
+                    finding: format!("it does not parse: {e}"),
+                })?;
                 Ok((*chain, entry))
             }
-            Some((other, _)) => Err(Error::Corrupt { place: name(), finding: format!("it has the unknown format {other}") }),
+            Some((other, _)) => {
+                Err(Error::Corrupt { place: name(), finding: format!("it has the unknown format {other}") })
+            }
             None => Err(corrupt(&name(), "it is empty")),
         }
     }

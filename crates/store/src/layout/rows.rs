@@ -14,7 +14,9 @@
 use search::LinkedEntry;
 
 use crate::error::{Error, corrupt};
-use crate::numbers::{NUMBER_BYTES, Place, Seat, descending_bytes, number_bytes, read_descending, read_varint, write_varint};
+use crate::numbers::{
+    NUMBER_BYTES, Place, Seat, descending_bytes, number_bytes, read_descending, read_varint, write_varint,
+};
 
 /// Key of a version; also that of its body.
 pub(crate) fn key(seat: Seat, type_number: u8, place: Place) -> Vec<u8> {
@@ -46,7 +48,8 @@ pub(crate) struct Row {
 }
 
 pub(crate) fn encode(rows: &[Row], place: Place) -> Vec<u8> {
-    let mut value = Vec::with_capacity(rows.iter().map(|r| r.entry.key.len() + r.entry.extra.len() + 5).sum());
+    let mut value =
+        Vec::with_capacity(rows.iter().map(|r| r.entry.key.len() + r.entry.extra.len() + 5).sum());
     for row in rows {
         value.push(row.entry.parameter);
         write_varint(&mut value, row.entry.key.len() as u64);
@@ -102,5 +105,9 @@ pub(crate) fn decode(value: &[u8], place: Place) -> Result<Vec<Row>, Error> {
             has_siblings: r.has_siblings,
         })
         .collect();
-    if rows.0.is_empty() { Ok(found) } else { Err(corrupt("a version's entries (family rows)", "they end too early")) }
+    if rows.0.is_empty() {
+        Ok(found)
+    } else {
+        Err(corrupt("a version's entries (family rows)", "they end too early"))
+    }
 }

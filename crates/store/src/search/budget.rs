@@ -23,7 +23,12 @@ impl Budget {
     /// So many rows, and so much time from now.
     #[must_use]
     pub fn new(rows: u64, time: Duration) -> Budget {
-        Budget { rows, left: Cell::new(rows), deadline: Instant::now().checked_add(time), seconds: time.as_secs() }
+        Budget {
+            rows,
+            left: Cell::new(rows),
+            deadline: Instant::now().checked_add(time),
+            seconds: time.as_secs(),
+        }
     }
 
     /// So many rows. The fold counts rows only, because what it decides must not depend on time.
@@ -45,7 +50,7 @@ impl Budget {
             return Err(too_costly(format!("this search looks at more than {} index rows", self.rows)));
         }
         self.left.set(left - 1);
-        if left % STEP == 0 && self.deadline.is_some_and(|d| Instant::now() > d) {
+        if left.is_multiple_of(STEP) && self.deadline.is_some_and(|d| Instant::now() > d) {
             return Err(too_costly(format!("this search takes longer than {} seconds", self.seconds)));
         }
         Ok(())

@@ -75,7 +75,8 @@ impl<'v> Searcher<'v> {
         if !plan.lists.is_empty() {
             return Ok(Driver::Seats);
         }
-        let positive: Vec<usize> = (0..plan.conditions.len()).filter(|at| !plan.conditions[*at].is_negated).collect();
+        let positive: Vec<usize> =
+            (0..plan.conditions.len()).filter(|at| !plan.conditions[*at].is_negated).collect();
         let ordered: Vec<usize> = positive.iter().copied().filter(|at| sources.is_ordered(*at)).collect();
         let by_value: Vec<usize> = positive.iter().copied().filter(|at| !sources.is_ordered(*at)).collect();
         match (ordered.as_slice(), by_value.as_slice()) {
@@ -112,10 +113,14 @@ impl<'v> Searcher<'v> {
         for list in &plan.lists {
             streams.push(Box::new(List::new(list.clone(), is_backward)));
         }
-        for at in 0..plan.conditions.len() {
+        for (at, is_covered) in covered.iter_mut().enumerate() {
             if sources.is_ordered(at) && sources.ranges[at].len() <= MAX_LEAPING {
-                streams.push(self.condition_stream(&plan.conditions[at], &sources.ranges[at], is_backward)?);
-                covered[at] = true;
+                streams.push(self.condition_stream(
+                    &plan.conditions[at],
+                    &sources.ranges[at],
+                    is_backward,
+                )?);
+                *is_covered = true;
             }
         }
         if streams.is_empty()
@@ -169,11 +174,12 @@ impl<'v> Searcher<'v> {
             return Ok(true);
         }
         let outcome = self.with_rows(seat, plan.type_number, |rows, place| {
-            let is_in_time =
-                plan.places.iter().all(|ranges| ranges.iter().any(|(first, last)| *first <= place && place <= *last));
+            let is_in_time = plan
+                .places
+                .iter()
+                .all(|ranges| ranges.iter().any(|(first, last)| *first <= place && place <= *last));
             let open = plan.conditions.iter().zip(covered).filter(|(_, covered)| !**covered);
-            is_in_time
-                && open.into_iter().all(|(c, _)| c.holds(rows.map(|r| (r.parameter, r.key, r.extra))))
+            is_in_time && open.into_iter().all(|(c, _)| c.holds(rows.map(|r| (r.parameter, r.key, r.extra))))
         })?;
         Ok(outcome.unwrap_or(false))
     }
@@ -204,7 +210,8 @@ impl<'v> Searcher<'v> {
                 let mut covered = vec![false; plan.conditions.len()];
                 covered[at] = true;
                 let ranges = &sources.ranges[at];
-                let mut walk = ValueWalk::new(self, plan.type_number, &plan.conditions[at], ranges, None, false)?;
+                let mut walk =
+                    ValueWalk::new(self, plan.type_number, &plan.conditions[at], ranges, None, false)?;
                 while let Some((seat, _)) = walk.next()? {
                     if self.passes(plan, seat, &covered)? && !visit(seat)? {
                         return Ok(());
@@ -255,7 +262,8 @@ impl<'v> Searcher<'v> {
         for seat in sources {
             self.with_rows(*seat, source_type, |rows, _| {
                 for row in rows.filter(|r| numbers.contains(&r.parameter)) {
-                    if let Some((reference::ReferenceKey::Local(type_number, number), _)) = reference::read(row.key)
+                    if let Some((reference::ReferenceKey::Local(type_number, number), _)) =
+                        reference::read(row.key)
                         && only.is_none_or(|only| only == type_number)
                     {
                         found.push((type_number, ResourceNumber(number)));

@@ -26,7 +26,12 @@ pub(super) struct Rows<'v, 's> {
 
 impl<'v, 's> Rows<'v, 's> {
     /// The rows from `start` to before `end`, placed on the first (backwards: the last).
-    pub(super) fn new(searcher: &'s Searcher<'v>, start: &[u8], end: &[u8], is_backward: bool) -> Result<Self, Failure> {
+    pub(super) fn new(
+        searcher: &'s Searcher<'v>,
+        start: &[u8],
+        end: &[u8],
+        is_backward: bool,
+    ) -> Result<Self, Failure> {
         let mut rows = Rows::unplaced(searcher, start, end, is_backward);
         if is_backward {
             rows.live.seek_to_last();
@@ -163,7 +168,9 @@ impl<'v, 's> Rows<'v, 's> {
     fn read(&mut self) -> Result<bool, Failure> {
         if self.is_past {
             let Some((key, value)) = self.past.as_ref().and_then(|p| p.item()) else { return Ok(false) };
-            let (Some((key, from)), row) = (past::read_key(key), PastRow::decode(value)?) else { return Ok(false) };
+            let (Some((key, from)), row) = (past::read_key(key), PastRow::decode(value)?) else {
+                return Ok(false);
+            };
             if from > self.at || row.to <= self.at {
                 return Ok(false);
             }

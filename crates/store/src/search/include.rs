@@ -46,7 +46,9 @@ impl Searcher<'_> {
             if added.len() + next.len() > MAX_INCLUDED {
                 return Err(Failure::Query(Issue::error(
                     IssueType::TooCostly,
-                    format!("this page includes more than {MAX_INCLUDED} resources; ask for a smaller _count or fewer includes"),
+                    format!(
+                        "this page includes more than {MAX_INCLUDED} resources; ask for a smaller _count or fewer includes"
+                    ),
                 )));
             }
             added.extend_from_slice(&next);
@@ -80,8 +82,11 @@ impl Searcher<'_> {
     fn follow_back(&self, include: &Include, to: &[Member], out: &mut Vec<Member>) -> Result<(), Failure> {
         let Some(source) = r4().resource_number(include.source) else { return Ok(()) };
         let only = include.target.and_then(|t| r4().resource_number(t));
-        let targets: Vec<(u8, u64)> =
-            to.iter().filter(|(t, _)| only.is_none_or(|o| o == *t)).map(|(t, s)| (*t, s.resource.0)).collect();
+        let targets: Vec<(u8, u64)> = to
+            .iter()
+            .filter(|(t, _)| only.is_none_or(|o| o == *t))
+            .map(|(t, s)| (*t, s.resource.0))
+            .collect();
         for parameter in &include.parameters {
             let condition = Condition::references(parameter, &targets);
             if condition.alternatives.is_empty() {

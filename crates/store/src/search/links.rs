@@ -20,7 +20,8 @@ impl Searcher<'_> {
     /// A Patient and all Patients joined with it by links in either direction, itself first.
     pub(super) fn linked(&self, patient: ResourceNumber) -> Result<Vec<ResourceNumber>, Failure> {
         let patient_type = r4().well_known().patient;
-        let (Some(type_number), Some(link)) = (r4().resource_number(patient_type), parameters().of(patient_type).named("link"))
+        let (Some(type_number), Some(link)) =
+            (r4().resource_number(patient_type), parameters().of(patient_type).named("link"))
         else {
             return Ok(vec![patient]);
         };
@@ -46,7 +47,9 @@ impl Searcher<'_> {
             if found.len() > MAX_LINKED {
                 return Err(Failure::Query(fhir::Issue::error(
                     fhir::IssueType::Processing,
-                    format!("more than {MAX_LINKED} Patients are linked into one person; this is a mistake in the links"),
+                    format!(
+                        "more than {MAX_LINKED} Patients are linked into one person; this is a mistake in the links"
+                    ),
                 )));
             }
         }
@@ -54,7 +57,12 @@ impl Searcher<'_> {
     }
 
     /// The Patients a Patient's own links name.
-    fn link_targets(&self, type_number: u8, link: u8, patient: ResourceNumber) -> Result<Vec<ResourceNumber>, Failure> {
+    fn link_targets(
+        &self,
+        type_number: u8,
+        link: u8,
+        patient: ResourceNumber,
+    ) -> Result<Vec<ResourceNumber>, Failure> {
         // A Patient is kept in its own record.
         let seat = Seat { person: patient, resource: patient };
         if !self.exists(seat, type_number)? {
@@ -77,7 +85,8 @@ impl Searcher<'_> {
     pub(super) fn exists(&self, seat: Seat, type_number: u8) -> Result<bool, Failure> {
         let prefix = vec![type_number, live::ALL];
         let key = [prefix.as_slice(), &seat.bytes()].concat();
-        let mut rows = super::cursor::Rows::unplaced(self, &key, &search::condition::after_prefix(&key), false);
+        let mut rows =
+            super::cursor::Rows::unplaced(self, &key, &search::condition::after_prefix(&key), false);
         rows.seek(&key)?;
         Ok(rows.is_valid())
     }

@@ -70,7 +70,12 @@ impl Cursor {
     /// # Errors
     /// If the text is not a cursor this hub gave.
     pub fn decode(text: &str) -> Result<Cursor, Issue> {
-        let refuse = || Issue::error(IssueType::Invalid, "_cursor: this is not a place in a search; begin the search anew");
+        let refuse = || {
+            Issue::error(
+                IssueType::Invalid,
+                "_cursor: this is not a place in a search; begin the search anew",
+            )
+        };
         if text.len() > 4096 {
             return Err(refuse());
         }
@@ -91,7 +96,11 @@ impl Searcher<'_> {
         if is_backward {
             positions.reverse();
         }
-        let place = |after: &(After, Seat), is_backward: bool| Cursor { at: self.at, is_backward, after: after.0.clone() };
+        let place = |after: &(After, Seat), is_backward: bool| Cursor {
+            at: self.at,
+            is_backward,
+            after: after.0.clone(),
+        };
         let (has_next, has_previous) =
             if is_backward { (!positions.is_empty(), has_more) } else { (has_more, cursor.is_some()) };
         let next = positions.last().filter(|_| has_next).map(|p| place(p, false));
@@ -147,7 +156,9 @@ impl Searcher<'_> {
         let driver = match cursor.map(|c| &c.after) {
             None => self.choose(&sources)?,
             Some(After::Seat(_)) => Driver::Seats,
-            Some(After::Value(at, ..)) if plan.conditions.get(*at as usize).is_some_and(|c| !c.is_negated) => {
+            Some(After::Value(at, ..))
+                if plan.conditions.get(*at as usize).is_some_and(|c| !c.is_negated) =>
+            {
                 Driver::Values(*at as usize)
             }
             Some(_) => return Err(mismatch()),

@@ -8,8 +8,8 @@ use search::query::{Criterion, Prefix};
 use super::{Failure, Searcher};
 use crate::engine::Family;
 use crate::fold::read_entry;
-use crate::layout::{heads, ids};
 use crate::layout::heads::Head;
+use crate::layout::{heads, ids};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
 
 /// What a resource has to satisfy.
@@ -55,7 +55,13 @@ impl Searcher<'_> {
     fn add(&self, plan: &mut Plan, criterion: &Criterion) -> Result<(), Failure> {
         match criterion {
             Criterion::Values { parameter, any_of, is_negated } => {
-                plan.conditions.push(Condition::values(parameter, any_of, *is_negated, self, Now(self.instant)));
+                plan.conditions.push(Condition::values(
+                    parameter,
+                    any_of,
+                    *is_negated,
+                    self,
+                    Now(self.instant),
+                ));
             }
             Criterion::Missing { parameter, is_missing } => {
                 plan.conditions.push(Condition::presence(parameter, *is_missing));
@@ -122,7 +128,11 @@ impl Searcher<'_> {
     }
 
     /// Where a resource is kept, if it exists at the search's place.
-    pub(super) fn seat_of_number(&self, type_number: u8, number: ResourceNumber) -> Result<Option<Seat>, Failure> {
+    pub(super) fn seat_of_number(
+        &self,
+        type_number: u8,
+        number: ResourceNumber,
+    ) -> Result<Option<Seat>, Failure> {
         let Some(value) = self.view.get(Family::State, heads::key(number))? else { return Ok(None) };
         let head = Head::decode(&value)?;
         if head.type_number != type_number {

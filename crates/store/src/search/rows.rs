@@ -34,7 +34,9 @@ impl<'v> Searcher<'v> {
         reader.key.extend_from_slice(&descending_bytes(self.at));
         reader.iterator.seek(&reader.key);
         match reader.iterator.item() {
-            Some((key, value)) if key.starts_with(&reader.key[..prefix]) => Ok(Some(look(Rows(value), rows::read_place(key)))),
+            Some((key, value)) if key.starts_with(&reader.key[..prefix]) => {
+                Ok(Some(look(Rows(value), rows::read_place(key))))
+            }
             Some(_) => Ok(None),
             None => {
                 reader.iterator.status()?;

@@ -20,8 +20,8 @@ use super::plan::Plan;
 use super::{Failure, Searcher};
 use crate::engine::Family;
 use crate::fold::total_at;
-use crate::layout::{classes, heads, history, live};
 use crate::layout::heads::Head;
+use crate::layout::{classes, heads, history, live};
 use crate::numbers::{NUMBER_BYTES, Place, Seat, number_bytes};
 
 /// A resource's place in a sorted order.
@@ -92,7 +92,14 @@ impl<'v> Searcher<'v> {
                 SortBy::LastUpdated => self.walk_history(plan, request),
                 SortBy::Parameter(parameter) => {
                     let number = parameter.numbers().first().copied().unwrap_or(0);
-                    self.walk(plan, request, only, number, parameter.kind, &Condition::presence(parameter, true))
+                    self.walk(
+                        plan,
+                        request,
+                        only,
+                        number,
+                        parameter.kind,
+                        &Condition::presence(parameter, true),
+                    )
                 }
                 SortBy::Id => self.collect(plan, request),
             };
@@ -106,7 +113,8 @@ impl<'v> Searcher<'v> {
             SortBy::LastUpdated => true,
             SortBy::Id => false,
             SortBy::Parameter(p) => {
-                let is_ordered = matches!(p.kind, Kind::String | Kind::Token | Kind::Uri | Kind::Date | Kind::Number);
+                let is_ordered =
+                    matches!(p.kind, Kind::String | Kind::Token | Kind::Uri | Kind::Date | Kind::Number);
                 is_ordered && p.numbers().len() == 1
             }
         };
@@ -258,7 +266,9 @@ impl<'v> Searcher<'v> {
         let nothing = vec![false; plan.conditions.len()];
         while let Some(seat) = stream.current() {
             let is_without = self
-                .with_rows(seat, plan.type_number, |rows, _| missing.holds(rows.map(|r| (r.parameter, r.key, r.extra))))?
+                .with_rows(seat, plan.type_number, |rows, _| {
+                    missing.holds(rows.map(|r| (r.parameter, r.key, r.extra)))
+                })?
                 .unwrap_or(false);
             if is_without && self.passes(plan, seat, &nothing)? {
                 found.push(Position { keys: vec![None], seat });
@@ -274,7 +284,10 @@ impl<'v> Searcher<'v> {
     /// Along the type's history, keeping the versions that are current at the search's place.
     fn walk_history(&self, plan: &Plan, request: &Request<'_>) -> Result<Vec<Position>, Failure> {
         let is_reversed = is_descending(request.sort) != request.is_backward;
-        let (first, last) = (history::key(plan.type_number, Place(0), 0), history::key(plan.type_number, Place(self.at.0 + 1), 0));
+        let (first, last) = (
+            history::key(plan.type_number, Place(0), 0),
+            history::key(plan.type_number, Place(self.at.0 + 1), 0),
+        );
         let mut rows = self.view.range(Family::State, &first, &last);
         let after_place = request.after.and_then(|p| p.keys.first().cloned().flatten()).map(|k| place_of(&k));
         match (is_reversed, after_place) {
@@ -299,8 +312,11 @@ impl<'v> Searcher<'v> {
                 }
                 for seat in seats {
                     let position = Position { keys: vec![Some(number_bytes(place.0).to_vec())], seat };
-                    let order = request.after.map_or(Ordering::Greater, |after| compare(request.sort, &position, after));
-                    let is_further = order == if request.is_backward { Ordering::Less } else { Ordering::Greater };
+                    let order = request
+                        .after
+                        .map_or(Ordering::Greater, |after| compare(request.sort, &position, after));
+                    let is_further =
+                        order == if request.is_backward { Ordering::Less } else { Ordering::Greater };
                     if is_further || request.after.is_none() {
                         found.push(position);
                     }
@@ -360,7 +376,10 @@ impl<'v, 's> SortWalk<'v, 's> {
             for class in date::CLASSES.iter().filter(|c| bits & (1 << c.number) != 0) {
                 let prefix = [base.as_slice(), &[class.number]].concat();
                 let mut rows = Rows::unplaced(searcher, &prefix, &after_prefix(&prefix), is_reversed);
-                let start = after.as_ref().and_then(|(key, _)| key.first_chunk::<8>()).map(|b| i64::from_be_bytes(*b) ^ i64::MIN);
+                let start = after
+                    .as_ref()
+                    .and_then(|(key, _)| key.first_chunk::<8>())
+                    .map(|b| i64::from_be_bytes(*b) ^ i64::MIN);
                 match start {
                     None => rows = Rows::new(searcher, &prefix, &after_prefix(&prefix), is_reversed)?,
                     Some(start) => {
@@ -392,7 +411,10 @@ impl<'v, 's> SortWalk<'v, 's> {
             let has_siblings = self.runs[at].flags().has_siblings;
             self.runs[at].advance()?;
             let place = (key, seat);
-            let is_further = self.after.as_ref().is_none_or(|after| if self.is_reversed { place < *after } else { place > *after });
+            let is_further = self
+                .after
+                .as_ref()
+                .is_none_or(|after| if self.is_reversed { place < *after } else { place > *after });
             if is_further {
                 return Ok(Some((place.0, place.1, has_siblings)));
             }

@@ -69,13 +69,24 @@ impl Searcher<'_> {
         Ok(value.map_or(0, |v| classes::decode(&v)))
     }
 
-    fn expand(&self, base: &[u8], scan: &Scan, alternative: Option<usize>, out: &mut Vec<KeyRange>) -> Result<(), Failure> {
+    fn expand(
+        &self,
+        base: &[u8],
+        scan: &Scan,
+        alternative: Option<usize>,
+        out: &mut Vec<KeyRange>,
+    ) -> Result<(), Failure> {
         match scan {
             Scan::Range { start, end, is_one_value, .. } => {
                 // A parameter's last key ends before the next parameter's first.
                 let limit = after_prefix(&base[..2]);
                 let end = [base, end].concat().min(limit);
-                out.push(KeyRange { start: [base, start].concat(), end, is_one_value: *is_one_value, alternative });
+                out.push(KeyRange {
+                    start: [base, start].concat(),
+                    end,
+                    is_one_value: *is_one_value,
+                    alternative,
+                });
                 Ok(())
             }
             Scan::Each { prefix, part, inner } => {
@@ -164,11 +175,13 @@ impl<'v, 's> ValueWalk<'v, 's> {
         after: Option<&[u8]>,
         is_backward: bool,
     ) -> Result<Self, Failure> {
-        let mut walk = ValueWalk { searcher, type_number, condition, ranges, begun: 0, rows: None, is_backward };
+        let mut walk =
+            ValueWalk { searcher, type_number, condition, ranges, begun: 0, rows: None, is_backward };
         if let Some(after) = after {
             // Ranges that lie wholly before the key (in the direction of travel) are done.
             while let Some(range) = walk.range(walk.begun) {
-                let is_done = if is_backward { range.start.as_slice() >= after } else { range.end.as_slice() <= after };
+                let is_done =
+                    if is_backward { range.start.as_slice() >= after } else { range.end.as_slice() <= after };
                 if !is_done {
                     break;
                 }

@@ -71,11 +71,16 @@ pub(super) fn run(
     let (finished, outcomes) = channel();
     let mut commits =
         Commits { preparer: &preparer, report, finished, outcomes, under_way: BTreeMap::new(), next: 0 };
-    pipeline::run(sources, stop, |unit| preparer.ready(unit), |ready| {
-        bar.set_position(counter.load(Ordering::Relaxed));
-        commits.take(ready);
-        Ok(())
-    })?;
+    pipeline::run(
+        sources,
+        stop,
+        |unit| preparer.ready(unit),
+        |ready| {
+            bar.set_position(counter.load(Ordering::Relaxed));
+            commits.take(ready);
+            Ok(())
+        },
+    )?;
     commits.settle(0);
     Ok(())
 }
@@ -97,7 +102,9 @@ impl Preparer<'_> {
                         let commit = Commit { name: unit.name, prepared, pieces: vec![piece] };
                         Ready { commits: vec![commit], ..Ready::default() }
                     }
-                    Err(failure) => Ready { refused: vec![Refused { piece, issues: failure.issues }], ..Ready::default() },
+                    Err(failure) => {
+                        Ready { refused: vec![Refused { piece, issues: failure.issues }], ..Ready::default() }
+                    }
                 }
             }
             Content::Lines(lines) => self.lines(&unit.name, lines),
@@ -118,11 +125,13 @@ impl Preparer<'_> {
     fn lines(&self, name: &str, lines: Vec<(u64, Vec<u8>)>) -> Ready {
         let file = name.rsplit_once(':').map_or(name, |(file, _)| file);
         let mut ready = Ready::default();
-        let (mut group, mut pieces, mut names) = (Vec::new(), Vec::new(), BTreeSet::<(TypeId, String)>::new());
+        let (mut group, mut pieces, mut names) =
+            (Vec::new(), Vec::new(), BTreeSet::<(TypeId, String)>::new());
         let close = |group: &mut Vec<Command>, pieces: &mut Vec<Piece>, ready: &mut Ready| {
             let (commands, pieces) = (std::mem::take(group), std::mem::take(pieces));
             if let Some(first) = pieces.first() {
-                let (name, bytes) = (first.name.clone(), pieces.iter().map(|p| p.bytes.as_slice()).collect::<Vec<_>>());
+                let (name, bytes) =
+                    (first.name.clone(), pieces.iter().map(|p| p.bytes.as_slice()).collect::<Vec<_>>());
                 let prepared = self.prepared(commands, b"lines", &bytes.concat());
                 ready.commits.push(Commit { name, prepared, pieces });
             }
@@ -181,13 +190,18 @@ impl Commits<'_, '_, '_> {
     /// Takes outcomes until at most `limit` commits are under way.
     fn settle(&mut self, limit: usize) {
         loop {
-            let received =
-                if self.under_way.len() > limit { self.outcomes.recv().ok() } else { self.outcomes.try_recv().ok() };
+            let received = if self.under_way.len() > limit {
+                self.outcomes.recv().ok()
+            } else {
+                self.outcomes.try_recv().ok()
+            };
             let Some((number, outcome)) = received else { return };
             let Some((name, pieces)) = self.under_way.remove(&number) else { continue };
             match outcome {
                 Ok(outcome) => self.report.committed(&outcome),
-                Err(Rejection::Command { .. }) if pieces.len() > 1 => pieces.iter().for_each(|p| self.piece(p)),
+                Err(Rejection::Command { .. }) if pieces.len() > 1 => {
+                    pieces.iter().for_each(|p| self.piece(p))
+                }
                 Err(rejection) => {
                     let failure = Failure::from(rejection);
                     let bytes = pieces.first().map(|p| p.bytes.as_slice()).unwrap_or_default();

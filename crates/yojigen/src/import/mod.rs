@@ -6,9 +6,9 @@
 
 mod local;
 mod pipeline;
-mod recorded;
+pub(crate) mod recorded;
 mod remote;
-mod report;
+pub(crate) mod report;
 mod source;
 
 use std::process::ExitCode;
@@ -52,7 +52,9 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<ExitCode> {
                 None => false,
             };
             if !is_done && arguments.recorded_from.is_some() {
-                bail!("this data directory holds other data; moments of recording can be set only in an empty one");
+                bail!(
+                    "this data directory holds other data; moments of recording can be set only in an empty one"
+                );
             }
             if !is_done {
                 local::run(&hub, &sources, arguments.again, &mut report, &bar, &stop)?;
@@ -82,13 +84,14 @@ fn recorded_from(arguments: &ImportArguments, sources: &Sources) -> Option<Recor
 }
 
 /// The first Ctrl-C or SIGTERM ends the import in order, a second one at once.
-fn watch_for_interruption(stop: &Stop) {
+pub(crate) fn watch_for_interruption(stop: &Stop) {
     let stop = Arc::clone(stop);
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
             else {
                 return;
             };

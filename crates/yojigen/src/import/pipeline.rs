@@ -100,13 +100,18 @@ fn read(sources: &Sources, units: &Sender<Numbered<Unit>>, room: &Room, stop: &S
     let mut number = 0;
     sources.each(&mut |unit| {
         let bytes = unit.bytes();
-        let is_sent = !stop.load(Ordering::Relaxed) && room.enter(bytes) && units.send((number, bytes, unit)).is_ok();
+        let is_sent =
+            !stop.load(Ordering::Relaxed) && room.enter(bytes) && units.send((number, bytes, unit)).is_ok();
         number += 1;
         is_sent
     });
 }
 
-fn work<T>(incoming: &Mutex<Receiver<Numbered<Unit>>>, ready: &Sender<Numbered<T>>, prepare: impl Fn(Unit) -> T) {
+fn work<T>(
+    incoming: &Mutex<Receiver<Numbered<Unit>>>,
+    ready: &Sender<Numbered<T>>,
+    prepare: impl Fn(Unit) -> T,
+) {
     loop {
         let received = incoming.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, bytes, unit)) = received else { return };

@@ -73,6 +73,17 @@ pub(super) fn run(
     if stop.load(Ordering::Relaxed) {
         return Ok(true);
     }
+    record_all(hub, sorter, report, bar, stop)
+}
+
+/// Records what was sorted; false if nothing was done, as the directory holds other data.
+pub(crate) fn record_all(
+    hub: &Hub,
+    sorter: Sorter,
+    report: &mut Report,
+    bar: &ProgressBar,
+    stop: &Stop,
+) -> Result<bool> {
     bar.set_message("recording");
     bar.set_length(sorter.next);
     bar.set_position(0);
@@ -125,7 +136,8 @@ fn commit(
     bar: &ProgressBar,
     stop: &Stop,
 ) -> Result<bool> {
-    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros()).unwrap_or(i64::MAX);
+    let now =
+        i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros()).unwrap_or(i64::MAX);
     let reader = hub.reader(&Access::open("import"));
     let had_data = reader.totals(None)?.iter().any(|(_, n)| *n > 0);
     let (mut is_first, mut next) = (true, sorted.next()?);
@@ -175,14 +187,20 @@ fn record(hub: &Hub, group: &[Item], once: [u8; 16], report: &mut Report) -> Res
     let mut commands = Vec::with_capacity(group.len());
     for item in group {
         let document = fhir::json::parse(item.json.as_bytes(), &limits(hub)).map_err(first_issue)?;
-        let made = hub.import_commands(&document, true, &mut |_| item.id.clone()).map_err(|f| first_issue(f.issues))?;
+        let made = hub
+            .import_commands(&document, true, &mut |_| item.id.clone())
+            .map_err(|f| first_issue(f.issues))?;
         commands.extend(made.into_iter().map(|c| store::Command { version: item.version, ..c }));
     }
     match hub.submit_and_wait(hub.import_proposal(&access, commands, once, Some(group[0].instant))) {
         Ok(outcome) => report.committed(&outcome),
         Err(failure) => {
             for item in group {
-                report.reject(&format!("{}/{}", item.resource_type, item.id), &failure.issues, item.json.as_bytes());
+                report.reject(
+                    &format!("{}/{}", item.resource_type, item.id),
+                    &failure.issues,
+                    item.json.as_bytes(),
+                );
             }
         }
     }
@@ -195,7 +213,7 @@ fn first_issue(issues: Vec<Issue>) -> anyhow::Error {
 
 /// Sorts resources by moment, in memory or, when they are many, in files.
 #[derive(Default)]
-struct Sorter {
+pub(crate) struct Sorter {
     items: Vec<Item>,
     bytes: usize,
     runs: Vec<File>,
@@ -203,7 +221,8 @@ struct Sorter {
 }
 
 impl Sorter {
-    fn add(&mut self, dated: Dated) -> Result<()> {
+    /// Adds a resource.
+    pub(crate) fn add(&mut self, dated: Dated) -> Result<()> {
         let Dated { instant, resource_type, id, version, json } = dated;
         self.bytes += json.len() + 128;
         self.items.push(Item { instant, number: self.next, resource_type, id, version, json });
@@ -329,7 +348,13 @@ mod tests {
         let instants = [5i64, 3, 9, 3, -1, 7];
         for (at, instant) in instants.iter().enumerate() {
             let json = format!("{{\"number\":{at}}}");
-            let dated = Dated { instant: *instant, resource_type: "Patient", id: at.to_string(), version: None, json };
+            let dated = Dated {
+                instant: *instant,
+                resource_type: "Patient",
+                id: at.to_string(),
+                version: None,
+                json,
+            };
             sorter.add(dated).unwrap();
             if at % 2 == 1 {
                 sorter.spill().unwrap();

@@ -68,7 +68,9 @@ pub(super) fn run(
 ) -> Result<()> {
     let base = server.trim_end_matches('/');
     if !base.starts_with("http://") {
-        bail!("--server takes an address that begins with http:// (a hub answers to its own machine only), found '{server}'");
+        bail!(
+            "--server takes an address that begins with http:// (a hub answers to its own machine only), found '{server}'"
+        );
     }
     let salt = if arguments.again { format!("{:?}", std::time::SystemTime::now()) } else { String::new() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -159,7 +161,9 @@ fn ready(unit: Unit, salt: &str) -> Vec<Ready> {
             let kind: &[u8] = if is_kept_whole { b"whole" } else { b"parts" };
             let key = hex(once_key(&[b"import", kind, &bytes, salt.as_bytes()]));
             match transaction(&[&bytes], is_kept_whole) {
-                Ok(body) => vec![Ready::Send(Sending { name: unit.name, key, body: body.into(), lines: Vec::new() })],
+                Ok(body) => {
+                    vec![Ready::Send(Sending { name: unit.name, key, body: body.into(), lines: Vec::new() })]
+                }
                 Err(issues) => vec![Ready::Refused { name: unit.name, issues, bytes }],
             }
         }
@@ -202,13 +206,20 @@ fn transaction(documents: &[&[u8]], is_kept_whole: bool) -> Result<Vec<u8>, Vec<
         let kind = root.text_at("type");
         let is_taken_apart = is_bundle(&document) && !is_kept_whole;
         match kind.as_deref() {
-            Some("transaction" | "batch") if is_taken_apart && documents.len() == 1 => return Ok(bytes.to_vec()),
+            Some("transaction" | "batch") if is_taken_apart && documents.len() == 1 => {
+                return Ok(bytes.to_vec());
+            }
             Some("collection" | "searchset") if is_taken_apart => {
                 for entry in root.all("entry") {
                     let Some(resource) = entry.child("resource") else { continue };
                     let full_url = entry.text_at("fullUrl").map(String::from);
                     let id = resource.id().map(String::from);
-                    entries.push((resource.type_name().to_owned(), id, resource.json().into_owned(), full_url));
+                    entries.push((
+                        resource.type_name().to_owned(),
+                        id,
+                        resource.json().into_owned(),
+                        full_url,
+                    ));
                 }
             }
             _ => {
@@ -229,7 +240,10 @@ fn transaction(documents: &[&[u8]], is_kept_whole: bool) -> Result<Vec<u8>, Vec<
                     e.raw_member("resource", text);
                     e.name("request").object(|r| {
                         r.member("method", if id.is_some() { "PUT" } else { "POST" });
-                        r.member("url", &id.as_ref().map_or_else(|| name.clone(), |id| format!("{name}/{id}")));
+                        r.member(
+                            "url",
+                            &id.as_ref().map_or_else(|| name.clone(), |id| format!("{name}/{id}")),
+                        );
                     });
                 });
             }
@@ -243,7 +257,10 @@ async fn check(http: &Http, base: &str) -> Result<()> {
     let request = Request::get(format!("{base}/metadata")).body(Full::default())?;
     let response = http.request(request).await.with_context(|| format!("nothing answers at {base}"))?;
     if !response.status().is_success() {
-        bail!("{base}/metadata answers {}; name the FHIR base, such as http://localhost:8080/fhir", response.status());
+        bail!(
+            "{base}/metadata answers {}; name the FHIR base, such as http://localhost:8080/fhir",
+            response.status()
+        );
     }
     Ok(())
 }
@@ -264,7 +281,9 @@ async fn send(http: &Http, base: &str, sending: &Sending) -> Result<Answer> {
         .await
         .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer in {} s", PATIENCE.as_secs())));
         let trouble = match answer {
-            Ok((status, _)) if matches!(status.as_u16(), 429 | 502 | 503 | 504) => anyhow::anyhow!("it answers {status}"),
+            Ok((status, _)) if matches!(status.as_u16(), 429 | 502 | 503 | 504) => {
+                anyhow::anyhow!("it answers {status}")
+            }
             Ok((status, body)) if status.is_success() => return Ok(done(&body)),
             Ok((_, body)) => return Ok(Answer::Refused(issues(&body))),
             Err(error) => error,
@@ -287,7 +306,10 @@ fn done(body: &[u8]) -> Answer {
         let name = location.split('/').rev().nth(3).unwrap_or_default();
         let Some(resource_type) = r4().resource_type(name) else { continue };
         let is_created = response["status"].as_str().is_some_and(|s| s.starts_with("201"));
-        effects.push((r4().type_name(resource_type), if is_created { Effect::Created } else { Effect::Updated }));
+        effects.push((
+            r4().type_name(resource_type),
+            if is_created { Effect::Created } else { Effect::Updated },
+        ));
     }
     Answer::Done(effects, false)
 }

@@ -34,7 +34,13 @@ pub(crate) struct Report {
 impl Report {
     /// An empty report; rejects go to `path`, which is made with the first.
     pub(crate) fn new(path: &Path) -> Report {
-        Report { began: Instant::now(), types: BTreeMap::new(), rejected: 0, path: path.to_owned(), file: None }
+        Report {
+            began: Instant::now(),
+            types: BTreeMap::new(),
+            rejected: 0,
+            path: path.to_owned(),
+            file: None,
+        }
     }
 
     /// Notes a committed proposal.
@@ -63,7 +69,9 @@ impl Report {
         if self.file.is_none() {
             match File::create(&self.path) {
                 Ok(file) => self.file = Some(BufWriter::new(file)),
-                Err(error) => eprintln!("the rejects could not be written to {}: {error}", self.path.display()),
+                Err(error) => {
+                    eprintln!("the rejects could not be written to {}: {error}", self.path.display())
+                }
             }
         }
         let mut json = JsonWriter::new();
@@ -78,7 +86,9 @@ impl Report {
                     eprintln!("a reject could not be written: {error}");
                 }
             }
-            None => eprintln!("refused: {source}: {}", issues.first().map_or(String::new(), ToString::to_string)),
+            None => {
+                eprintln!("refused: {source}: {}", issues.first().map_or(String::new(), ToString::to_string))
+            }
         }
     }
 

@@ -125,7 +125,8 @@ impl Sources {
             .collect::<std::io::Result<_>>()?;
         entries.sort();
         for entry in entries {
-            let metadata = std::fs::metadata(&entry).with_context(|| format!("reading {}", entry.display()))?;
+            let metadata =
+                std::fs::metadata(&entry).with_context(|| format!("reading {}", entry.display()))?;
             let name = entry.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             if metadata.is_dir() {
                 self.folder(&entry)?;
@@ -194,8 +195,10 @@ fn file_units(name: &str, bytes: Bytes<'_>, take: &mut dyn FnMut(Unit) -> bool) 
             zstd::stream::read::Decoder::with_buffer(bytes).map(|d| Box::new(BufReader::new(d)) as Bytes<'_>)
         }
     };
-    let unreadable =
-        |error: std::io::Error| Unit { name: name.to_owned(), content: Content::Unreadable(error.to_string()) };
+    let unreadable = |error: std::io::Error| Unit {
+        name: name.to_owned(),
+        content: Content::Unreadable(error.to_string()),
+    };
     let bytes = match decompressed {
         Ok(bytes) => bytes,
         Err(error) => return take(unreadable(error)),
@@ -277,7 +280,11 @@ fn archive(
         let inner = format!("{name}!{path}");
         let is_json = kind == Kind::Json && file.to_ascii_lowercase().ends_with(".json");
         let bytes: Bytes<'_> = Box::new(BufReader::new(&mut entry));
-        let goes_on = if is_json { document(&inner, bytes, is_package, take)? } else { file_units(&inner, bytes, take) };
+        let goes_on = if is_json {
+            document(&inner, bytes, is_package, take)?
+        } else {
+            file_units(&inner, bytes, take)
+        };
         if !goes_on {
             return Ok(false);
         }

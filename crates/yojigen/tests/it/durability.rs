@@ -16,7 +16,8 @@ use serde_json::Value;
 use crate::hub::{Hub, PROGRAM, agent, run, run_well, try_send};
 
 fn seeded(test: &str) -> StdRng {
-    let seed = std::env::var("YOJIGEN_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random::<u64>);
+    let seed =
+        std::env::var("YOJIGEN_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random::<u64>);
     eprintln!("{test}: YOJIGEN_SEED={seed}");
     StdRng::seed_from_u64(seed)
 }
@@ -36,7 +37,8 @@ fn triple(writer: u64, number: u64) -> String {
     let observation = format!(
         r#","status":"final","code":{{"text":"{number}"}},"subject":{{"reference":"Patient/patient-{writer}-{number}"}}"#
     );
-    let list = [entry("Patient", ""), entry("Observation", &observation), entry("Basic", r#","code":{"text":"x"}"#)];
+    let list =
+        [entry("Patient", ""), entry("Observation", &observation), entry("Basic", r#","code":{"text":"x"}"#)];
     format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{}]}}"#, list.join(","))
 }
 
@@ -61,7 +63,9 @@ fn a_killed_hub_has_every_answered_write_and_no_half() {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         asked.lock().unwrap().push((writer, number));
                         match try_send(&agent, base, "POST", "/", &[], &triple(writer, number)) {
-                            Ok(answer) if answer.status == 200 => answered.lock().unwrap().push((writer, number)),
+                            Ok(answer) if answer.status == 200 => {
+                                answered.lock().unwrap().push((writer, number))
+                            }
                             Ok(answer) => panic!("{}: {}", answer.status, answer.body),
                             Err(_) => return,
                         }
@@ -87,8 +91,14 @@ fn a_killed_hub_has_every_answered_write_and_no_half() {
             .map(|name| hub.get(&format!("{name}-{writer}-{number}")).0 == 200)
             .collect();
         let is_all = there.iter().all(|t| *t);
-        assert!(is_all || there.iter().all(|t| !*t), "transaction {writer}-{number} is half there: {there:?}");
-        assert!(is_all || !answered.contains(&(writer, number)), "{writer}-{number} was answered and is lost");
+        assert!(
+            is_all || there.iter().all(|t| !*t),
+            "transaction {writer}-{number} is half there: {there:?}"
+        );
+        assert!(
+            is_all || !answered.contains(&(writer, number)),
+            "{writer}-{number} was answered and is lost"
+        );
     }
     let (_, count) = hub.get("Patient?_summary=count");
     assert!(count["total"].as_u64().unwrap() >= answered.len() as u64);
@@ -156,7 +166,8 @@ fn early_answers(events: &[Event]) -> usize {
 /// Writes one after the other under a trace of system calls; how many were answered, how many too early.
 fn traced_writes(folder: &Path, arguments: &[&str]) -> (usize, usize) {
     let trace = folder.join("trace");
-    let under = ["strace", "-f", "-y", "-s", "64", "-e", "trace=write,writev,sendto,sendmsg,fdatasync,fsync", "-o"];
+    let under =
+        ["strace", "-f", "-y", "-s", "64", "-e", "trace=write,writev,sendto,sendmsg,fdatasync,fsync", "-o"];
     let mut under: Vec<&str> = under.to_vec();
     under.push(trace.to_str().unwrap());
     let hub = Hub::serve_with(&folder.join("hub"), arguments, &under);
@@ -184,7 +195,10 @@ fn no_answer_leaves_before_the_sync_that_covers_it() {
     // And the proof fails when syncs are switched off.
     let folder = tempfile::tempdir().unwrap();
     let (answered, early) = traced_writes(folder.path(), &["--not-durable"]);
-    assert!(answered >= 60 && early > 0, "without syncs the trace must show early answers ({early} of {answered})");
+    assert!(
+        answered >= 60 && early > 0,
+        "without syncs the trace must show early answers ({early} of {answered})"
+    );
 }
 
 /// A hub with something in each kind of file.
@@ -200,7 +214,8 @@ fn filled(folder: &Path) -> PathBuf {
 }
 
 fn files(data: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(data.join("db")).unwrap().map(|f| f.unwrap().path()).collect();
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(data.join("db")).unwrap().map(|f| f.unwrap().path()).collect();
     found.sort();
     found
 }
@@ -249,7 +264,8 @@ fn a_flipped_byte_is_found_and_named() {
         damaged[usize::try_from(*size).unwrap() / 3] ^= 0x20;
         std::fs::write(&path, &damaged).unwrap();
         let output = run(&["doctor", "--quiet", "--data", copy.to_str().unwrap()]);
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(!output.status.success(), "a flipped byte in the {kind} was not found");
         let name = path.file_name().unwrap().to_string_lossy();
         assert!(said.contains(name.as_ref()), "the {kind} {name} is not named: {said}");
@@ -353,8 +369,10 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(at: &Path) -> Option<SmallDisk> {
         std::fs::create_dir_all(at).unwrap();
-        let output =
-            std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(at).output();
+        let output = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
+            .arg(at)
+            .output();
         output.is_ok_and(|o| o.status.success()).then(|| SmallDisk(at.to_owned()))
     }
 }

@@ -19,7 +19,9 @@ fn exported(data: &Path, to: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 fn resources(files: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<Value> {
     let lines = files.iter().filter(|(name, _)| name.extension().is_some_and(|e| e == "ndjson"));
-    lines.flat_map(|(_, bytes)| serde_json::Deserializer::from_slice(bytes).into_iter().map(Result::unwrap)).collect()
+    lines
+        .flat_map(|(_, bytes)| serde_json::Deserializer::from_slice(bytes).into_iter().map(Result::unwrap))
+        .collect()
 }
 
 /// A resource without what an import may change: id, meta's version and moment, references between entries.
@@ -117,8 +119,15 @@ fn a_package_comes_out_as_it_went_in() {
         .expect("the official package");
     let rejects = folder.path().join("rejects.ndjson");
     let (data_text, rejects_text) = (data.to_str().unwrap(), rejects.to_str().unwrap());
-    let output =
-        run(&["import", "--quiet", "--data", data_text, "--rejects", rejects_text, package.to_str().unwrap()]);
+    let output = run(&[
+        "import",
+        "--quiet",
+        "--data",
+        data_text,
+        "--rejects",
+        rejects_text,
+        package.to_str().unwrap(),
+    ]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     // Deliberately or by oversight invalid, each by its name.
     let mut refused: Vec<String> = std::fs::read_to_string(&rejects)
@@ -146,7 +155,10 @@ fn a_package_comes_out_as_it_went_in() {
     }
     let mut found = 0;
     for resource in kept {
-        let key = (resource["resourceType"].as_str().unwrap().to_owned(), resource["id"].as_str().unwrap().to_owned());
+        let key = (
+            resource["resourceType"].as_str().unwrap().to_owned(),
+            resource["id"].as_str().unwrap().to_owned(),
+        );
         let Some(raw) = expected.remove(&key) else { continue };
         found += 1;
         let without_meta = |mut value: Value| {
@@ -220,8 +232,11 @@ fn what_is_refused_is_kept_with_its_reason() {
     assert_eq!(summary["rejected"], 2);
     assert_eq!(summary["types"]["Patient"]["created"], 2);
     assert_eq!(summary["types"]["Patient"]["updated"], 1);
-    let refused: Vec<Value> =
-        std::fs::read_to_string(&rejects).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let refused: Vec<Value> = std::fs::read_to_string(&rejects)
+        .unwrap()
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
     assert!(refused[0]["source"].as_str().unwrap().ends_with("some.ndjson:2"));
     assert_eq!(refused[0]["outcome"]["issue"][0]["expression"][0], "Patient.birthDate");
     assert_eq!(refused[1]["content"], "not json\n");
@@ -260,10 +275,12 @@ fn over_http_the_same_arrives() {
     let folder = tempfile::tempdir().unwrap();
     let hub = crate::hub::Hub::serve(&folder.path().join("hub"));
     let file = folder.path().join("some.ndjson");
-    let lines: Vec<String> = (0..1200).map(|n| format!(r#"{{"resourceType":"Patient","id":"p{n}"}}"#)).collect();
+    let lines: Vec<String> =
+        (0..1200).map(|n| format!(r#"{{"resourceType":"Patient","id":"p{n}"}}"#)).collect();
     std::fs::write(&file, lines.join("\n")).unwrap();
     for round in 0..2 {
-        let summary = run_well(&["import", "--json", "--quiet", "--server", &hub.base, file.to_str().unwrap()]);
+        let summary =
+            run_well(&["import", "--json", "--quiet", "--server", &hub.base, file.to_str().unwrap()]);
         let summary: Value = serde_json::from_str(&summary).unwrap();
         assert_eq!(summary["types"]["Patient"]["created"], 1200, "round {round}");
     }

@@ -49,7 +49,15 @@ impl Hub {
     /// The same with further arguments, and under another program (`strace …`).
     pub(crate) fn serve_with(data: &Path, arguments: &[&str], under: &[&str]) -> Hub {
         let mut words: Vec<&str> = under.to_vec();
-        words.extend([PROGRAM, "serve", "--open", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+        words.extend([
+            PROGRAM,
+            "serve",
+            "--open",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            data.to_str().unwrap(),
+        ]);
         words.extend(arguments);
         let mut child = Command::new(words[0])
             .args(&words[1..])
@@ -67,7 +75,6 @@ impl Hub {
         Hub { base, child, agent: agent() }
     }
 
-
     /// Ends it without warning.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -82,7 +89,8 @@ impl Hub {
 
     /// A request: status, headers, body.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        try_send(&self.agent, &self.base, method, path, headers, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+        try_send(&self.agent, &self.base, method, path, headers, body)
+            .unwrap_or_else(|e| panic!("{method} {path}: {e}"))
     }
 
     /// Reads; status and body.

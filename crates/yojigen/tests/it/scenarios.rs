@@ -38,7 +38,9 @@ fn check(place: &str, expected: &Value, found: Option<&Value>, kept: &mut Kept) 
             let value = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
             kept.insert(text["$keep ".len()..].to_owned(), value);
         }
-        (Value::String(text), Some(Value::String(found))) if text.len() > 2 && text.starts_with('/') && text.ends_with('/') => {
+        (Value::String(text), Some(Value::String(found)))
+            if text.len() > 2 && text.starts_with('/') && text.ends_with('/') =>
+        {
             let part = &text[1..text.len() - 1];
             assert!(found.contains(part), "{place}: '{found}' does not contain '{part}'");
         }
@@ -49,7 +51,8 @@ fn check(place: &str, expected: &Value, found: Option<&Value>, kept: &mut Kept) 
 
 fn run(file: &Path) {
     let text = std::fs::read_to_string(file).unwrap();
-    let steps: Vec<Value> = serde_yaml_ng::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let steps: Vec<Value> =
+        serde_yaml_ng::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     let folder = tempfile::tempdir().unwrap();
     let own = std::env::var("YOJIGEN_BASE").is_err().then(|| Hub::serve(&folder.path().join("hub")));
     let base = own.as_ref().map_or_else(|| std::env::var("YOJIGEN_BASE").unwrap(), |hub| hub.base.clone());
