@@ -2,6 +2,7 @@
 
 mod bench;
 mod definitions;
+mod fuzz;
 
 use anyhow::{Result, bail};
 
@@ -10,6 +11,9 @@ cargo xtask <task>
 
   bench [w1] [w2] [w3] [w4] [w12] [--runs N] [--seconds N] [--resources N] [--folder DIR] [--archive FILE] [--out DIR]
         measure the workloads; raw figures go to docs/performance
+  fuzz json|fhirpath|search|bundles [--seconds N] [--seed N] [--package FILE]
+        random and mutated input to what reads from outside
+
   definitions --package FILE [--out FILE]
         distil the official package hl7.fhir.r4.examples (.tgz) into the table the hub is built on
 ";
@@ -18,6 +22,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("bench") => bench::run(&arguments[1..]),
+        Some("fuzz") => fuzz::run(&arguments[1..]),
         Some("definitions") => definitions::run(&arguments[1..]),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");
