@@ -9,7 +9,7 @@ SEED ?= 1
 DATA ?= $(CACHE)/yojigen/demo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: demo build test check system test-system
+.PHONY: demo binary build test check system test-system
 
 demo: build
 	$(YOJIGEN) demo --persons $(PERSONS) --seed $(SEED) --data "$(DATA)" --listen $(LISTEN)
@@ -17,6 +17,10 @@ demo: build
 # Always the whole workspace: part of it would be built with other features, and RocksDB a second time.
 build: system
 	cargo build --release --locked --workspace
+
+# The program alone, without what a debugger needs.
+binary: build
+	strip -o yojigen $(YOJIGEN)
 
 test: test-system build check
 	cargo test --release --locked --workspace

@@ -9,11 +9,13 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::{Context, Result};
 use fhir::{Issue, IssueType, NodeRef, r4};
 use hub::{Access, Dated, Failure, Hub, RecordedFrom, once_key};
 use indicatif::ProgressBar;
+use store::{Outcome, Rejection};
 
 use super::local::limits;
 use super::report::Report;
@@ -25,6 +27,9 @@ const RUN: usize = 128 << 20;
 /// Bytes of one moment committed together: more than one commit of a hub holds, so that what had one moment there has
 /// one here.
 const GROUP: usize = 160 << 20;
+
+/// Groups on their way to the disk.
+const UNCOMMITTED: usize = 256;
 
 /// A resource to be recorded.
 #[derive(PartialEq, Eq, Debug)]
@@ -140,10 +145,11 @@ fn commit(
         i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros()).unwrap_or(i64::MAX);
     let reader = hub.reader(&Access::open("import"));
     let had_data = reader.totals(None)?.iter().any(|(_, n)| *n > 0);
+    let mut under_way = UnderWay::new();
     let (mut is_first, mut next) = (true, sorted.next()?);
     while let Some(first) = next.take() {
         if stop.load(Ordering::Relaxed) {
-            return Ok(true);
+            break;
         }
         let instant = first.instant;
         let mut names = BTreeSet::from([(first.resource_type, first.id.clone())]);
@@ -172,8 +178,10 @@ fn commit(
             return Ok(false);
         }
         is_first = false;
-        record(hub, &group, once, report)?;
+        under_way.record(hub, group, once)?;
+        under_way.settle(UNCOMMITTED, report);
     }
+    under_way.settle(0, report);
     Ok(true)
 }
 
@@ -182,29 +190,59 @@ fn key(group: &[Item]) -> [u8; 16] {
     once_key(&[b"recorded", &group[0].instant.to_be_bytes(), &once_key(&parts)])
 }
 
-fn record(hub: &Hub, group: &[Item], once: [u8; 16], report: &mut Report) -> Result<()> {
-    let access = Access::open("import");
-    let mut commands = Vec::with_capacity(group.len());
-    for item in group {
-        let document = fhir::json::parse(item.json.as_bytes(), &limits(hub)).map_err(first_issue)?;
-        let made = hub
-            .import_commands(&document, true, &mut |_| item.id.clone())
-            .map_err(|f| first_issue(f.issues))?;
-        commands.extend(made.into_iter().map(|c| store::Command { version: item.version, ..c }));
+/// Commits on their way to the disk, in the order of time.
+struct UnderWay {
+    finished: Sender<Settled>,
+    outcomes: Receiver<Settled>,
+    count: usize,
+}
+
+/// A group and what became of it.
+type Settled = (Vec<Item>, Result<Outcome, Rejection>);
+
+impl UnderWay {
+    fn new() -> UnderWay {
+        let (finished, outcomes) = channel();
+        UnderWay { finished, outcomes, count: 0 }
     }
-    match hub.submit_and_wait(hub.import_proposal(&access, commands, once, Some(group[0].instant))) {
-        Ok(outcome) => report.committed(&outcome),
-        Err(failure) => {
-            for item in group {
-                report.reject(
-                    &format!("{}/{}", item.resource_type, item.id),
-                    &failure.issues,
-                    item.json.as_bytes(),
-                );
+
+    /// Proposes a group; what is proposed first is committed first.
+    fn record(&mut self, hub: &Hub, group: Vec<Item>, once: [u8; 16]) -> Result<()> {
+        let access = Access::open("import");
+        let mut commands = Vec::with_capacity(group.len());
+        for item in &group {
+            let document = fhir::json::parse(item.json.as_bytes(), &limits(hub)).map_err(first_issue)?;
+            let made =
+                hub.import_commands(&document, true, &mut |_| item.id.clone()).map_err(|f| first_issue(f.issues))?;
+            commands.extend(made.into_iter().map(|c| store::Command { version: item.version, ..c }));
+        }
+        let prepared = hub.import_proposal(&access, commands, once, Some(group[0].instant));
+        let finished = self.finished.clone();
+        self.count += 1;
+        hub.submit(prepared, move |outcome| {
+            let _ = finished.send((group, outcome));
+        });
+        Ok(())
+    }
+
+    /// Takes outcomes until at most `limit` groups are under way.
+    fn settle(&mut self, limit: usize, report: &mut Report) {
+        while self.count > 0 {
+            let settled = if self.count > limit { self.outcomes.recv().ok() } else { self.outcomes.try_recv().ok() };
+            let Some((group, outcome)) = settled else { return };
+            self.count -= 1;
+            match outcome {
+                Ok(outcome) => report.committed(&outcome),
+                Err(rejection) => {
+                    let failure = Failure::from(rejection);
+                    for item in group {
+                        let name = format!("{}/{}", item.resource_type, item.id);
+                        report.reject(&name, &failure.issues, item.json.as_bytes());
+                    }
+                }
             }
         }
     }
-    Ok(())
 }
 
 fn first_issue(issues: Vec<Issue>) -> anyhow::Error {
