@@ -8,7 +8,7 @@ use crate::drugs::{
 };
 use crate::institutions::Care;
 use crate::person::Person;
-use crate::prescription::Prescription;
+use crate::prescription::{Order, Prescription};
 use crate::visit::outpatient;
 
 /// ICD-10, its display, what the chart says; complaint; days until it is over; medicines; weight for the young, adult
@@ -140,7 +140,8 @@ fn ail(chart: &mut Chart<'_>, care: Care<'_>, person: &Person, when: Day, ailmen
     let mut written = Vec::new();
     for drug in drugs {
         let pharmacy = care.pharmacy;
-        written.push(Prescription::write(chart, person, &visit, pharmacy, drug, &condition.id, days, None));
+        let order = Order { drug, condition: &condition.id, days, prior: None };
+        written.push(Prescription::write(chart, person, &visit, pharmacy, order));
     }
     if chart.rng.chance(0.75) {
         let over = when + ailment.lasts + chart.rng.between(0, 4);

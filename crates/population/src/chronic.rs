@@ -12,7 +12,7 @@ use crate::measure::{
 };
 use crate::observe::{observe, observe_pressure, report};
 use crate::person::Person;
-use crate::prescription::Prescription;
+use crate::prescription::{Order, Prescription};
 use crate::prevalence::{DISEASES, Disease};
 use crate::visit::{Visit, outpatient};
 
@@ -84,8 +84,8 @@ impl Case {
                 prescription.record(chart, person, "completed", "", visit.end);
                 let (pharmacy, drug) = (care.pharmacy, prescription.drug);
                 let prior = Some(&prescription);
-                let next =
-                    Prescription::write(chart, person, visit, pharmacy, drug, &condition.id, 90, prior);
+                let order = Order { drug, condition: &condition.id, days: 90, prior };
+                let next = Prescription::write(chart, person, visit, pharmacy, order);
                 next.dispense(chart, person);
                 kept.push(next);
             } else {
@@ -95,7 +95,8 @@ impl Case {
         for drug in wanted {
             if !kept.iter().any(|p| p.drug == *drug) {
                 let pharmacy = care.pharmacy;
-                let new = Prescription::write(chart, person, visit, pharmacy, drug, &condition.id, 90, None);
+                let order = Order { drug, condition: &condition.id, days: 90, prior: None };
+                let new = Prescription::write(chart, person, visit, pharmacy, order);
                 new.dispense(chart, person);
                 kept.push(new);
             }

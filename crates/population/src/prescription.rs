@@ -23,29 +23,37 @@ pub(crate) struct Prescription {
     days: i64,
 }
 
+/// What a physician orders.
+pub(crate) struct Order<'a> {
+    pub(crate) drug: &'static Drug,
+    /// The id of the Condition it is for.
+    pub(crate) condition: &'a str,
+    /// For how many days.
+    pub(crate) days: i64,
+    /// The prescription it goes on from.
+    pub(crate) prior: Option<&'a Prescription>,
+}
+
 impl Prescription {
-    /// Prescribes at the end of a visit for so many days, records it, and records what the pharmacy hands over.
+    /// Prescribes at the end of a visit, records it, and records what the pharmacy hands over.
     pub(crate) fn write(
         chart: &mut Chart<'_>,
         person: &Person,
         visit: &Visit<'_>,
         pharmacy: &Provider,
-        drug: &'static Drug,
-        condition: &str,
-        days: i64,
-        prior: Option<&Prescription>,
+        order: Order<'_>,
     ) -> Prescription {
         let prescription = Prescription {
-            drug,
+            drug: order.drug,
             since: day_of(visit.end),
             id: chart.id(visit.end),
-            condition: condition.to_owned(),
+            condition: order.condition.to_owned(),
             encounter: visit.id.clone(),
             physician: visit.physician.to_owned(),
             pharmacy: pharmacy.organization.clone(),
-            prior: prior.map(|p| p.id.clone()),
+            prior: order.prior.map(|p| p.id.clone()),
             authored: visit.end,
-            days,
+            days: order.days,
         };
         prescription.record(chart, person, "active", "", visit.end);
         prescription

@@ -1,9 +1,47 @@
 //! Pages: what the hub holds, finding people, a chart.
+//!
+//! Every page is drawn on the server, whole, from one state of the record, and works without a script. A chart is SVG
+//! in the page; its labels are HTML beside it, so that they grow with the reader's letters and a drawing may be
+//! stretched to any width without stretching a word. Time runs along the same ten columns in every drawing of a chart,
+//! as on a line map: what stands above each other happened together.
+//!
+//! * [`language`], [`words`]: Japanese and English; no sentence stands in code or templates.
+//! * [`home`], [`people`], [`chart`]: the three pages. Each asks `hub` directly and never HTTP.
+//! * [`failure`]: everything that goes wrong is a page too, with the right status.
+//!
+//! Design not chosen: a client-side application on top of REST. It would show nothing before megabytes of script have
+//! run, would need the record's rules a second time, and could not be printed or read aloud as it is. Also not chosen: a
+//! charting library; the drawings here are a few hundred lines that are tested as numbers.
+//!
+//! A page of people's data is never cached, and its content security policy allows nothing but this hub's own files.
+
+mod assets;
+mod birth_date;
+mod calendar;
+mod chart;
+mod concept;
+mod failure;
+mod home;
+mod language;
+mod people;
+mod person;
+mod quantity;
+mod record;
+mod shell;
+mod visit;
+mod words;
 
 use axum::Router;
+use axum::routing::get;
 use hub::Hub;
 
 /// The pages of a hub.
-pub fn pages(_hub: Hub) -> Router {
+pub fn pages(hub: Hub) -> Router {
     Router::new()
+        .route("/", get(home::home))
+        .route("/people", get(people::people))
+        .route("/patients/{id}", get(chart::chart))
+        .route("/assets/{name}", get(assets::asset))
+        .fallback(failure::nothing_here)
+        .with_state(hub)
 }

@@ -212,8 +212,9 @@ impl UnderWay {
         let mut commands = Vec::with_capacity(group.len());
         for item in &group {
             let document = fhir::json::parse(item.json.as_bytes(), &limits(hub)).map_err(first_issue)?;
-            let made =
-                hub.import_commands(&document, true, &mut |_| item.id.clone()).map_err(|f| first_issue(f.issues))?;
+            let made = hub
+                .import_commands(&document, true, &mut |_| item.id.clone())
+                .map_err(|f| first_issue(f.issues))?;
             commands.extend(made.into_iter().map(|c| store::Command { version: item.version, ..c }));
         }
         let prepared = hub.import_proposal(&access, commands, once, Some(group[0].instant));
@@ -228,7 +229,8 @@ impl UnderWay {
     /// Takes outcomes until at most `limit` groups are under way.
     fn settle(&mut self, limit: usize, report: &mut Report) {
         while self.count > 0 {
-            let settled = if self.count > limit { self.outcomes.recv().ok() } else { self.outcomes.try_recv().ok() };
+            let settled =
+                if self.count > limit { self.outcomes.recv().ok() } else { self.outcomes.try_recv().ok() };
             let Some((group, outcome)) = settled else { return };
             self.count -= 1;
             match outcome {

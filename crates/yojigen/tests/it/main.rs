@@ -5,4 +5,5 @@
 mod durability;
 mod files;
 mod hub;
+mod queries;
 mod scenarios;

@@ -1,0 +1,61 @@
+# カルテ
+chart = カルテ
+age = 年齢
+age-at-death = 死亡時の年齢
+sex = 性別
+born = 生年月日
+died = 死亡日
+address = 住所
+as-of = 記録の時点
+as-of-now = 現在
+as-of-date = 日付
+as-of-show = この日の記録を見る
+as-of-banner = 当時に知られていた記録を表示しています。その後の記録や訂正は含まれません。
+years-ago = { $count }年前
+since = { $date }から
+date = 日付
+kind = 種別
+what = 内容
+value = 値
+status = 状態
+medicine = 薬
+as-table = 表で見る
+source = FHIRで見る
+cut = 件数が多いため、新しいものから一部を表示しています
+
+problems = 病名・問題
+problems-none = 現在の病名の記録はありません。
+past-problems = 過去の病名（{ $shown }）
+problem-inactive = 非活動
+problem-remission = 寛解
+problem-recurrence = 再発
+problem-relapse = 再燃
+allergies = アレルギー
+allergies-none = アレルギーの記録はありません。
+criticality-high = 重篤になるおそれ
+criticality-low = 軽度
+criticality-unable-to-assess = 評価不能
+
+encounters = 受診の経過
+encounters-none = 受診の記録はありません。
+list-of-encounters = 受診の一覧（{ $shown }）
+times = { $shown }回
+lane-admission = 入院
+lane-emergency = 救急
+lane-visit = 外来
+lane-elsewhere = 訪問・オンライン
+
+medicines = 薬
+medicines-none = 薬の記録はありません。
+earlier-medicines = 表で見る（以前の薬 { $shown }件を含む）
+medicine-active = 使用中
+medicine-on-hold = 休止中
+medicine-completed = 終了
+medicine-stopped = 中止
+medicine-unknown = 不明
+
+immunizations = 予防接種
+immunizations-none = 予防接種の記録はありません。
+reports = 健診・検査報告
+reports-none = 健診や検査報告の記録はありません。
+results-in-report = { $shown }項目

@@ -1,0 +1,23 @@
+# 人を探す
+search-label = 人を探す
+search-button = 探す
+search-hint = 漢字・かな・ローマ字のお名前、または生年月日（1975/4/2、昭和50年4月2日、S50.4.2）
+people-title = 人を探す
+people-found = { $shown }人
+people-found-more = { $shown }人以上
+none-found = 見つかりませんでした
+none-found-beginning = 姓や名のはじめの文字だけでも探せます。
+none-found-other = 漢字・かな・ローマ字のうち、別の書き方も試してください。
+none-found-date = 生年月日は西暦でも和暦でも探せます。
+pages = 検索結果のページ
+first-page = 最初のページ
+next-page = 次のページ
+deceased = 死亡
+name-missing = 氏名の記録なし
+sex-male = 男性
+sex-female = 女性
+sex-other = その他
+sex-unknown = 不明
+age-years = { $count }歳
+age-months = { $count }か月
+age-about = 約{ $count }歳

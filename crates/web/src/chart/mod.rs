@@ -1,0 +1,189 @@
+//! `/patients/{id}`: a person's chart, now or as it was known at the end of a day.
+//!
+//! A chart costs a bounded amount: of each kind of resource the newest are fetched, at most as many as [`Most`] says,
+//! and if that leaves something out the page says so.
+
+mod as_of;
+mod lists;
+mod medicines;
+mod observations;
+mod span;
+mod timeline;
+mod trends;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use fhir::Resource;
+use hub::Hub;
+use search::Zone;
+
+use self::as_of::{AsOf, AsOfView};
+use self::lists::{Allergy, Problem, Report, Vaccine};
+use self::medicines::Medicines;
+use self::span::Span;
+use self::timeline::Timeline;
+use self::trends::Results;
+use crate::calendar::{Day, today, written_moment};
+use crate::failure::{Failure, away};
+use crate::person::Person;
+use crate::record::Record;
+use crate::shell::{Shell, respond};
+use crate::visit::Visit;
+use crate::words::Words;
+
+/// What every part of a chart is drawn with.
+#[derive(Clone, Copy)]
+pub(crate) struct Pen<'a> {
+    /// The language.
+    pub(super) words: Words,
+    /// The hub's zone.
+    pub(super) zone: &'a Zone,
+    /// The last day the chart knows of.
+    pub(super) on: Day,
+    /// The years drawn.
+    pub(super) span: Span,
+}
+
+impl Pen<'_> {
+    /// The day of a date in the record.
+    pub(super) fn day(&self, text: Option<std::borrow::Cow<'_, str>>) -> Option<Day> {
+        Day::read(&text?, self.zone)
+    }
+}
+
+/// How many of each kind are fetched.
+struct Most;
+
+impl Most {
+    const OBSERVATIONS: usize = 2000;
+    const ENCOUNTERS: usize = 1000;
+    const MEDICINES: usize = 500;
+    const OTHERS: usize = 300;
+}
+
+/// A person's resources.
+struct Fetched {
+    conditions: Vec<Resource>,
+    allergies: Vec<Resource>,
+    encounters: Vec<Resource>,
+    observations: Vec<Resource>,
+    medicines: Vec<Resource>,
+    immunizations: Vec<Resource>,
+    reports: Vec<Resource>,
+    /// Whether there is more than was fetched.
+    is_cut: bool,
+}
+
+impl Fetched {
+    fn of(record: &Record, id: &str) -> Result<Fetched, Failure> {
+        let mut is_cut = false;
+        let mut fetch = |name: &str, sort: &str, most: usize| -> Result<Vec<Resource>, Failure> {
+            let found = record.of_person(name, id, sort, most)?;
+            is_cut |= found.next.is_some();
+            Ok(found.resources)
+        };
+        Ok(Fetched {
+            conditions: fetch("Condition", "", Most::OTHERS)?,
+            allergies: fetch("AllergyIntolerance", "", Most::OTHERS)?,
+            encounters: fetch("Encounter", "-date", Most::ENCOUNTERS)?,
+            observations: fetch("Observation", "-date", Most::OBSERVATIONS)?,
+            medicines: fetch("MedicationRequest", "-authoredon", Most::MEDICINES)?,
+            immunizations: fetch("Immunization", "-date", Most::OTHERS)?,
+            reports: fetch("DiagnosticReport", "-date", Most::OTHERS)?,
+            is_cut,
+        })
+    }
+
+    /// The last day something happened.
+    fn latest(&self, zone: &Zone, on: Day) -> Option<Day> {
+        let first = |list: &[Resource], paths: &[&str]| -> Option<Day> {
+            let days = list.iter().filter_map(|r| paths.iter().find_map(|p| r.root().text_at(p)));
+            days.filter_map(|text| Day::read(&text, zone)).filter(|day| *day <= on).max()
+        };
+        let found = [
+            first(&self.encounters, &["period.end", "period.start"]),
+            first(&self.observations, &["effective", "effective.start", "issued"]),
+            first(&self.medicines, &["dispenseRequest.validityPeriod.end", "authoredOn"]),
+        ];
+        found.into_iter().flatten().max()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "chart.html")]
+struct ChartPage {
+    shell: Shell,
+    person: Person,
+    as_of: AsOfView,
+    source: String,
+    moment: String,
+    years: Vec<String>,
+    problems: Vec<Problem>,
+    past_problems: Vec<Problem>,
+    allergies: Vec<Allergy>,
+    timeline: Timeline,
+    results: Results,
+    medicines: Medicines,
+    vaccines: Vec<Vaccine>,
+    reports: Vec<Report>,
+    is_cut: bool,
+}
+
+/// Whether a text can be an id; anything else is nobody's.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+}
+
+fn page(hub: Hub, visit: &Visit, id: &str) -> Result<ChartPage, Failure> {
+    let words = visit.words;
+    let zone = hub.zone().clone();
+    let present = today(&zone);
+    let as_of = AsOf::read(visit.value("as_of"), &zone)?;
+    if !is_id(id) {
+        return Err(Failure::NoSuchPerson);
+    }
+    let record = Record::of(hub, as_of.moment);
+    let Some(patient) = record.read("Patient", id)? else {
+        let is_known_now =
+            as_of.moment.is_some() && Record::of(record.hub, None).read("Patient", id)?.is_some();
+        return Err(if is_known_now {
+            Failure::NotKnownThen(visit.path.clone())
+        } else {
+            Failure::NoSuchPerson
+        });
+    };
+    let fetched = Fetched::of(&record, id)?;
+    let on = as_of.day.unwrap_or(present);
+    let span = Span::ending(on, fetched.latest(&zone, on));
+    let pen = Pen { words, zone: &zone, on, span };
+    let (problems, past_problems) = lists::problems(&fetched.conditions, pen);
+    Ok(ChartPage {
+        person: Person::read(patient.root(), on, &zone, words),
+        as_of: AsOfView::of(&as_of, present, &visit.path, words),
+        source: as_of.source(id),
+        moment: written_moment(record.moment.max(0), &zone, words),
+        years: span.labels(),
+        problems,
+        past_problems,
+        allergies: lists::allergies(&fetched.allergies, pen),
+        timeline: timeline::timeline(&fetched.encounters, pen),
+        results: trends::results(&fetched.observations, pen),
+        medicines: medicines::medicines(&record, &fetched.medicines, pen)?,
+        vaccines: lists::vaccines(&fetched.immunizations, pen),
+        reports: lists::reports(&fetched.reports, pen),
+        is_cut: fetched.is_cut,
+        shell: Shell::of(visit),
+    })
+}
+
+/// Answers with the page.
+pub(crate) async fn chart(State(hub): State<Hub>, Path(id): Path<String>, visit: Visit) -> Response {
+    let asked = visit.clone();
+    match away(move || page(hub, &asked, &id)).await {
+        Ok(page) => respond(&visit, StatusCode::OK, &page),
+        Err(failure) => failure.page(&visit),
+    }
+}

@@ -1,0 +1,131 @@
+//! `/`: what the hub holds, and where to look for someone.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use fhir::r4;
+use hub::{Access, Hub};
+
+use crate::calendar::written_moment;
+use crate::failure::{Failure, away};
+use crate::quantity::grouped;
+use crate::shell::{Shell, respond};
+use crate::visit::Visit;
+use crate::words::Words;
+
+/// What belongs together, by the key of its name; every other type is in the last group.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("people", &["Patient", "RelatedPerson", "Person"]),
+    ("encounters", &["Encounter", "EpisodeOfCare", "Appointment"]),
+    ("problems", &["Condition", "AllergyIntolerance", "FamilyMemberHistory", "Flag"]),
+    ("results", &["Observation", "DiagnosticReport", "ImagingStudy", "Specimen"]),
+    (
+        "medicines",
+        &[
+            "MedicationRequest",
+            "MedicationDispense",
+            "MedicationAdministration",
+            "MedicationStatement",
+            "Medication",
+        ],
+    ),
+    ("immunizations", &["Immunization", "ImmunizationRecommendation"]),
+    ("procedures", &["Procedure", "ServiceRequest", "DeviceRequest", "Device"]),
+    ("plans", &["CarePlan", "CareTeam", "Goal", "NutritionOrder"]),
+    (
+        "documents",
+        &["Composition", "DocumentReference", "Binary", "Bundle", "QuestionnaireResponse", "Consent"],
+    ),
+    ("providers", &["Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService"]),
+    ("billing", &["Claim", "ClaimResponse", "ExplanationOfBenefit", "Coverage", "Invoice"]),
+    ("others", &[]),
+];
+
+/// Types that belong together.
+#[derive(Debug, PartialEq)]
+struct Group {
+    key: &'static str,
+    total: u64,
+    types: Vec<(&'static str, u64)>,
+}
+
+/// The totals of types in groups, without empty ones.
+fn grouped_totals(totals: &[(&'static str, u64)]) -> Vec<Group> {
+    let is_named = |name: &str| GROUPS.iter().any(|(_, types)| types.contains(&name));
+    let groups = GROUPS.iter().map(|(key, types)| {
+        let mut members: Vec<(&'static str, u64)> = totals.to_vec();
+        members.retain(|(name, _)| if types.is_empty() { !is_named(name) } else { types.contains(name) });
+        members.sort_by_key(|(_, total)| std::cmp::Reverse(*total));
+        Group { key, total: members.iter().map(|(_, total)| total).sum(), types: members }
+    });
+    groups.filter(|g| g.total > 0).collect()
+}
+
+/// A group, in the words of the page.
+struct Station {
+    name: String,
+    total: String,
+    types: Vec<(&'static str, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage {
+    shell: Shell,
+    /// Nothing to repeat in the box.
+    sought: &'static str,
+    stations: Vec<Station>,
+    total: String,
+    moment: String,
+    zone: String,
+}
+
+fn station(group: Group, words: Words) -> Station {
+    Station {
+        name: words.say_code("group", group.key).unwrap_or_default(),
+        total: grouped(group.total),
+        types: group.types.into_iter().map(|(name, total)| (name, grouped(total))).collect(),
+    }
+}
+
+fn page(hub: &Hub, visit: &Visit) -> Result<HomePage, Failure> {
+    let reader = hub.reader(&Access::open("pages"));
+    let totals = reader.totals(None)?;
+    let totals: Vec<(&'static str, u64)> = totals.into_iter().map(|(t, n)| (r4().type_name(t), n)).collect();
+    let words = visit.words;
+    Ok(HomePage {
+        shell: Shell::of(visit),
+        sought: "",
+        total: grouped(totals.iter().map(|(_, total)| total).sum()),
+        stations: grouped_totals(&totals).into_iter().map(|g| station(g, words)).collect(),
+        moment: written_moment(reader.instant().max(0), reader.zone(), words),
+        zone: reader.zone().name().to_owned(),
+    })
+}
+
+/// Answers with the page.
+pub(crate) async fn home(State(hub): State<Hub>, visit: Visit) -> Response {
+    let asked = visit.clone();
+    match away(move || page(&hub, &asked)).await {
+        Ok(page) => respond(&visit, StatusCode::OK, &page),
+        Err(failure) => failure.page(&visit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_is_counted_once() {
+        let all: Vec<(&'static str, u64)> =
+            r4().resource_types.iter().map(|t| (r4().type_name(*t), 1)).collect();
+        let groups = grouped_totals(&all);
+        assert_eq!(groups.iter().map(|g| g.total).sum::<u64>(), all.len() as u64);
+        for name in GROUPS.iter().flat_map(|(_, types)| *types) {
+            assert!(r4().resource_type(name).is_some(), "{name}");
+        }
+        assert!(grouped_totals(&[]).is_empty());
+    }
+}

@@ -1,0 +1,79 @@
+//! What surrounds every page, and the response it is sent in.
+
+use askama::Template;
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+
+use crate::assets;
+use crate::language::Language;
+use crate::visit::Visit;
+use crate::words::Words;
+
+/// Nothing but this hub's own files; no script, no frame.
+const POLICY: &str = "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
+
+/// What the surroundings of a page are drawn from.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    /// The language's sentences.
+    pub(crate) words: Words,
+    /// The stylesheet's address.
+    pub(crate) stylesheet: String,
+    /// The mark's address.
+    pub(crate) mark: String,
+    /// This page in Japanese.
+    pub(crate) in_japanese: String,
+    /// This page in English.
+    pub(crate) in_english: String,
+}
+
+impl Shell {
+    /// The surroundings of a visit's page.
+    pub(crate) fn of(visit: &Visit) -> Shell {
+        Shell {
+            words: visit.words,
+            stylesheet: assets::stylesheet(),
+            mark: assets::mark(),
+            in_japanese: visit.in_language(Language::Japanese),
+            in_english: visit.in_language(Language::English),
+        }
+    }
+
+    /// The page's language tag.
+    pub(crate) fn tag(&self) -> &'static str {
+        self.words.language.tag()
+    }
+
+    /// Whether the page is in Japanese.
+    pub(crate) fn is_japanese(&self) -> bool {
+        self.words.language == Language::Japanese
+    }
+}
+
+/// A page as a response.
+pub(crate) fn respond(visit: &Visit, status: StatusCode, page: &impl Template) -> Response<Body> {
+    let Ok(text) = page.render() else {
+        let mut response = Response::new(Body::from("500"));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return response;
+    };
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_LANGUAGE, visit.words.language.tag()),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::VARY, "Accept-Language, Cookie"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(cookie) = visit.cookie().and_then(|c| HeaderValue::from_str(&c).ok()) {
+        headers.insert(header::SET_COOKIE, cookie);
+    }
+    response
+}

@@ -1,0 +1,73 @@
+//! What a page needs to know of its request.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use search::query::Pair;
+
+use crate::language::{COOKIE, Language};
+use crate::words::Words;
+
+/// A visit to a page.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    /// The language it is answered in.
+    pub(crate) words: Words,
+    /// The path, as it was sent.
+    pub(crate) path: String,
+    /// The query's decoded pairs, without `lang`.
+    pub(crate) pairs: Vec<Pair>,
+    /// Whether the address chose the language, which is then remembered.
+    pub(crate) is_language_chosen: bool,
+}
+
+impl Visit {
+    /// The first value of a parameter, trimmed; none if it is empty.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let found = self.pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.trim());
+        found.filter(|v| !v.is_empty())
+    }
+
+    /// This page in a language.
+    pub(crate) fn in_language(&self, language: Language) -> String {
+        let mut pairs = self.pairs.clone();
+        pairs.push(("lang".to_owned(), language.tag().to_owned()));
+        address(&self.path, &pairs)
+    }
+
+    /// The cookie that remembers the language, if it was chosen.
+    pub(crate) fn cookie(&self) -> Option<String> {
+        let tag = self.words.language.tag();
+        self.is_language_chosen.then(|| format!("{COOKIE}={tag}; Path=/; Max-Age=31536000; SameSite=Lax"))
+    }
+}
+
+/// A path with a query.
+pub(crate) fn address(path: &str, pairs: &[Pair]) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let written: Vec<String> = pairs.iter().map(|(n, v)| format!("{}={}", encode(n), encode(v))).collect();
+    if written.is_empty() { path.to_owned() } else { format!("{path}?{}", written.join("&")) }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visit, Infallible> {
+        let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        // A query that is not UTF-8 asks for nothing that is here.
+        let mut pairs = search::query::split(parts.uri.query().unwrap_or_default()).unwrap_or_default();
+        let asked = pairs.iter().find(|(name, _)| name == "lang").map(|(_, value)| value.clone());
+        pairs.retain(|(name, _)| name != "lang");
+        let language =
+            Language::choose(asked.as_deref(), header(header::COOKIE), header(header::ACCEPT_LANGUAGE));
+        Ok(Visit {
+            words: Words { language },
+            path: parts.uri.path().to_owned(),
+            pairs,
+            is_language_chosen: asked.as_deref().and_then(Language::of_tag).is_some(),
+        })
+    }
+}
