@@ -35,13 +35,13 @@ fn children(rng: &mut Rng, mother: i64, many: usize, members: &mut Vec<Member>) 
 fn members(rng: &mut Rng) -> Vec<Member> {
     let mut members = Vec::new();
     match rng.weighted(&[38, 20, 25, 9, 8]) {
-        0 => members.push(match rng.weighted(&[27, 26, 47]) {
+        0 => members.push(match rng.weighted(&[22, 18, 60]) {
             0 => (rng.chance(0.45), rng.between(19, 39)),
             1 => (rng.chance(0.40), rng.between(40, 64)),
             _ => (rng.chance(0.66), rng.between(66, 95)),
         }),
         1 => {
-            let man = match rng.weighted(&[10, 22, 68]) {
+            let man = match rng.weighted(&[7, 13, 80]) {
                 0 => rng.between(25, 39),
                 1 => rng.between(40, 64),
                 _ => rng.between(66, 92),
@@ -49,7 +49,7 @@ fn members(rng: &mut Rng) -> Vec<Member> {
             couple(rng, man, &mut members);
         }
         2 => {
-            let man = rng.between(29, 62);
+            let man = rng.between(29, 68);
             let mother = couple(rng, man, &mut members);
             let many = 1 + rng.weighted(&[42, 43, 15]);
             children(rng, mother, many, &mut members);

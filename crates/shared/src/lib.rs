@@ -8,18 +8,24 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The folder, from `YOJIGEN_SHARED` or beside the workspace; `None`, said loudly, where there is none.
+///
+/// The place of the workspace is asked for as the test runs: one build directory may serve several clones.
 #[must_use]
 pub fn folder(test: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let folder = std::env::var_os("YOJIGEN_SHARED").map_or(beside, PathBuf::from);
-    if folder.join("packages").is_dir() {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(std::env::current_dir, |d| Ok(d.into()));
+    let here = here.unwrap_or_default();
+    let folder = match std::env::var_os("YOJIGEN_SHARED") {
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => here.ancestors().map(|above| above.join("shared")).find(|f| f.join("packages").is_dir()),
+    };
+    if let Some(folder) = folder.filter(|f| f.join("packages").is_dir()) {
         return Some(folder);
     }
     // Written past the test harness's capture, which only catches print!.
     let _ = writeln!(
         io::stderr(),
-        "\n*** NOT RUN: {test}: needs the shared folder ({} is not there; set YOJIGEN_SHARED) ***\n",
-        folder.display()
+        "\n*** NOT RUN: {test}: needs the shared folder (none above {}; set YOJIGEN_SHARED) ***\n",
+        here.display()
     );
     None
 }

@@ -34,6 +34,7 @@ mod words;
 use axum::Router;
 use axum::routing::get;
 use hub::Hub;
+pub use quantity::grouped;
 
 /// The pages of a hub.
 pub fn pages(hub: Hub) -> Router {

@@ -64,8 +64,8 @@ pub(crate) fn on_axis(number: f64) -> String {
     if matches!(text, "-0" | "") { "0".to_owned() } else { text.to_owned() }
 }
 
-/// A count, its thousands apart.
-pub(crate) fn grouped(count: u64) -> String {
+/// A count, its thousands apart: 1,234,567.
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -87,7 +87,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::*;
 
@@ -135,11 +135,13 @@ mod tests {
     #[test]
     fn every_key_that_is_said_exists() {
         let mut texts = Vec::new();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Asked for as the test runs: one build directory may serve several clones.
+        let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap();
         files_under(&root.join("templates"), &mut texts);
         files_under(&root.join("src"), &mut texts);
         let known = keys(JAPANESE);
-        let used: BTreeSet<String> = texts.iter().flat_map(|t| said(t)).collect();
+        let used: BTreeSet<String> =
+            texts.iter().flat_map(|t| said(t.split("#[cfg(test)]").next().unwrap())).collect();
         assert!(used.len() > 50, "the search for keys finds them");
         let missing: Vec<&String> = used.difference(&known).collect();
         assert!(missing.is_empty(), "{missing:?}");

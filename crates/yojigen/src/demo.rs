@@ -124,7 +124,7 @@ fn write_files(settings: &Settings, folder: &Path, is_quiet: bool) -> Result<Exi
     }
     for (name, (file, count)) in &mut files {
         file.flush()?;
-        say!("{:>12}  {name}", progress::grouped(*count));
+        say!("{:>12}  {name}", web::grouped(*count));
     }
     say!("load them with: yojigen import {} --data hub --recorded-from meta.lastUpdated", folder.display());
     Ok(ExitCode::SUCCESS)

@@ -75,9 +75,9 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<ExitCode> {
         say!("{manifest}");
     } else {
         for (name, count) in &written {
-            say!("{:>12}  {name}", progress::grouped(*count));
+            say!("{:>12}  {name}", web::grouped(*count));
         }
-        say!("{:>12}  in all", progress::grouped(written.iter().map(|(_, n)| n).sum()));
+        say!("{:>12}  in all", web::grouped(written.iter().map(|(_, n)| n).sum()));
     }
     Ok(ExitCode::SUCCESS)
 }

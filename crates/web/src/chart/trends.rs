@@ -281,9 +281,9 @@ mod tests {
         let found = drawn(&[&a1c("2020-01-01", "6.4"), &a1c("2018-01-01", "5.8")]);
         let trend = &found.trends[0];
         assert_eq!((trend.name.as_str(), trend.latest.as_str(), trend.unit.as_str()), ("HbA1c", "6.4", "%"));
-        assert_eq!(trend.lines[0].points, "100,105 300,15");
-        assert_eq!(trend.axis, ["6.5", "5.5", "4.5"]);
-        assert_eq!(trend.band, Some(("75".into(), "165".into())));
+        assert_eq!(trend.lines[0].points, "100,165 300,120");
+        assert_eq!(trend.axis, ["8", "6", "4"]);
+        assert_eq!(trend.band, Some(("150".into(), "82.5".into())));
         assert_eq!(trend.flag.as_ref().map(|f| f.0), Some("▲"));
     }
 
@@ -310,7 +310,7 @@ mod tests {
     fn odd_observations_do_no_harm() {
         let found = drawn(&[
             &observation(r#""code":{"text":"no value"}"#),
-            &observation(r#""code":{},"valueQuantity":{"value":1e400}"#),
+            &observation(r#""code":{"coding":[{"version":"1"}]},"valueQuantity":{"value":1e400}"#),
             &observation(r#""code":{"text":"no unit, no date"},"valueQuantity":{"value":5}"#),
             &observation(r#""code":{"text":"words"},"valueString":"<b>","effectiveDateTime":"1985-04""#),
             &observation(r#""code":{"text":"one"},"valueInteger":3,"effectiveDateTime":"2020""#),

@@ -10,7 +10,7 @@ use fhir::json::JsonWriter;
 use hub::outcome;
 use store::{Effect, Outcome};
 
-use crate::progress::grouped;
+use web::grouped;
 
 /// What became of the resources of a type.
 #[derive(Clone, Copy, Default, Debug)]

@@ -52,7 +52,7 @@ const STRINGS: &[Query] = &[
         "an escaped comma is no OR",
     ),
     ("Observation?value-string=patient is", "Observation?value-string:exact=patient is", "a plain string"),
-    ("Practitioner?name=dr.&family=k", "Practitioner?family=k,dr.", "two parameters"),
+    ("Practitioner?name=dr.&family=k", "Practitioner?name=k,dr.", "two parameters"),
 ];
 
 const TOKENS: &[Query] = &[
@@ -100,7 +100,7 @@ const TOKENS: &[Query] = &[
     ("Patient?language=es,pt", "Patient?language=es", "either language"),
     ("Condition?clinical-status=active&code=38341003", "Condition?clinical-status=active", "both"),
     ("ImagingStudy?modality=DX", "ImagingStudy?modality=CT", "within the series"),
-    ("AllergyIntolerance?category=food", "AllergyIntolerance?category=environment", "a list of codes"),
+    ("AllergyIntolerance?category=environment", "AllergyIntolerance?category=food", "a list of codes"),
     ("Observation?value-concept=8517006", "Observation?value-concept:missing=false", "a coded value"),
     (
         "Patient?_tag=https://smarthealthit.org/tags|synthea-5-2019",
@@ -113,7 +113,7 @@ const TOKENS: &[Query] = &[
 const DATES: &[Query] = &[
     ("Patient?birthdate=1972", "Patient?birthdate=1972-07-30", "all the year"),
     ("Patient?birthdate=1972-07", "Patient?birthdate=1972", "all the month"),
-    ("Patient?birthdate=eq1950-08-03", "Patient?birthdate=1950-08", "the day"),
+    ("Patient?birthdate=eq1950-08-03", "Patient?birthdate=eq1950", "the day"),
     ("Patient?birthdate=ne1972", "Patient?birthdate=gt1972", "both sides"),
     ("Patient?birthdate=gt2019-05-27", "Patient?birthdate=ge2019-05-27", "after the day"),
     ("Patient?birthdate=ge2019-05-27", "Patient?birthdate=gt2019-05-27", "the day and after"),
@@ -206,7 +206,7 @@ const DATES: &[Query] = &[
     ("CarePlan?date=sa2020", "CarePlan?date=gt2020", "but starts when it does"),
     ("CarePlan?date=eb2000", "CarePlan?date=lt2000", "a period without an end never ends before"),
     ("CarePlan?date=2013", "CarePlan?date=ge2013&date=le2013", "nor is within a year"),
-    ("CarePlan?date=ne2013", "CarePlan?date=lt2013,gt2013", "all that is not within"),
+    ("CarePlan?date=ne2013", "CarePlan?date=sa2013", "all that is not within"),
     ("Procedure?date=2013-07-24", "Procedure?date=2013-07", "performedPeriod"),
     ("Condition?abatement-date:missing=true", "Condition?abatement-date:missing=false", "not over"),
     (
@@ -222,7 +222,7 @@ const DATES: &[Query] = &[
 const APPROXIMATE: &[Query] = &[
     ("Patient?birthdate=ap1970", "Patient?birthdate=1970", "10 % of the distance to now"),
     ("Encounter?date=ap2000-01-01", "Encounter?date=2000-01-01", "periods that overlap it"),
-    ("RiskAssessment?probability=ap0.3", "RiskAssessment?probability=0.30", "10 % of the number"),
+    ("RiskAssessment?probability=ap0.3", "RiskAssessment?probability=0.3", "10 % of the number"),
     (
         "Observation?code=2339-0&value-quantity=ap100",
         "Observation?code=2339-0&value-quantity=100",
@@ -291,7 +291,7 @@ const QUANTITIES: &[Query] = &[
         "Observation?value-quantity=5.4||mg",
         "that system alone",
     ),
-    ("Observation?component-value-quantity=lt65", "Observation?combo-value-quantity=lt65", "of a component"),
+    ("Observation?component-value-quantity=lt69", "Observation?combo-value-quantity=lt69", "of a component"),
     (
         "Observation?code=4548-4&value-quantity=gt5.8&value-quantity=lt5.9",
         "Observation?code=4548-4&value-quantity=5.8",
@@ -427,7 +427,7 @@ const CHAINS: &[Query] = &[
         "two chains",
     ),
     ("Condition?patient.family=Witting,Kihn", "Condition?patient.family=Witting", "either"),
-    ("Condition?patient.family:exact=Von", "Condition?patient.family=Vo", "a modifier at the end"),
+    ("Condition?patient.family:exact=Green", "Condition?patient.family=Green", "a modifier at the end"),
     (
         "Encounter?service-provider.name=lowell",
         "Encounter?service-provider.name:contains=hospital",
@@ -1216,6 +1216,14 @@ fn extras() -> Vec<Value> {
     for (n, url) in urls.into_iter().enumerate() {
         all.push(value_set(n, url));
     }
+    for (n, categories) in [&["food", "environment"][..], &["environment"], &[]].into_iter().enumerate() {
+        let mut allergy = json!({"resourceType": "AllergyIntolerance", "id": format!("q-allergy-{n}"),
+            "patient": {"reference": "Patient/q-nobody"}});
+        if !categories.is_empty() {
+            allergy["category"] = json!(categories);
+        }
+        all.push(allergy);
+    }
     all.extend(partial_dates());
     all.extend(amounts());
     all
@@ -1284,16 +1292,16 @@ fn amounts() -> Vec<Value> {
 }
 
 /// The bundles of the archive, in its order.
-fn bundles(archive: &Path) -> Vec<Value> {
+fn bundles(archive: &Path) -> Vec<String> {
     let file = zstd::Decoder::new(std::fs::File::open(archive).unwrap()).unwrap();
     let mut archive = tar::Archive::new(file);
     let mut found = Vec::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
         if entry.path().unwrap().extension().is_some_and(|e| e == "json") {
-            let mut text = Vec::new();
-            entry.read_to_end(&mut text).unwrap();
-            found.push(serde_json::from_slice(&text).unwrap());
+            let mut text = String::new();
+            entry.read_to_string(&mut text).unwrap();
+            found.push(text);
         }
     }
     found
@@ -1349,10 +1357,11 @@ fn held(hub: &Hub, name: &str) -> Vec<Value> {
 }
 
 /// Pairs raw and held, proves it (see the module), and gives the raw with the ids and moments the hub gave.
-fn world(hub: &Hub, mut bundles: Vec<Value>) -> World {
+fn world(hub: &Hub, bundles: &[String]) -> World {
     let mut held_by_type: BTreeMap<String, std::vec::IntoIter<Value>> = BTreeMap::new();
     let mut pairs = Vec::new();
-    for bundle in &mut bundles {
+    for bundle in bundles {
+        let mut bundle: Value = serde_json::from_str(bundle).unwrap();
         let mut rewrite = HashMap::new();
         let first = pairs.len();
         for entry in bundle["entry"].as_array_mut().unwrap() {
@@ -1631,9 +1640,15 @@ fn searches_agree_with_brute_force() {
     let (data, more) = (folder.path().join("hub"), folder.path().join("more.ndjson"));
     let lines: Vec<String> = extras().iter().map(Value::to_string).collect();
     std::fs::write(&more, lines.join("\n")).unwrap();
-    hub::import(&data, &[&archive, &more]);
+    hub::import(&data, &[&more]);
     let hub = Hub::serve(&data);
-    let mut world = world(&hub, bundles(&archive));
+    // One after the other: `import` prepares several at once, and their ids are not in the order of the archive.
+    let bundles = bundles(&archive);
+    for bundle in &bundles {
+        let answer = hub.send("POST", "", &[], bundle);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let mut world = world(&hub, &bundles);
     let mut report = Report::default();
     for (_, queries) in TABLES {
         queries.iter().for_each(|query| agree(&hub, &mut world, query, &mut report));
