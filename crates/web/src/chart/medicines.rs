@@ -84,9 +84,11 @@ fn read(request: NodeRef<'_>, pen: Pen<'_>) -> Option<Prescription> {
         Some("mo") => 30.4,
         _ => 1.0,
     };
-    let supplied = days.filter(|d| (0.0..36_525.0).contains(d)).zip(start);
-    let end =
-        end.or_else(|| supplied.map(|(days, start)| Day::of_days(start.days() + (days * per_unit) as i64)));
+    // One supply, and as many again as may be repeated.
+    let repeats = request.text_at("dispenseRequest.numberOfRepeatsAllowed");
+    let supplies = 1.0 + repeats.and_then(|n| n.parse::<u8>().ok()).map_or(0.0, f64::from);
+    let supplied = days.map(|d| d * supplies * per_unit).filter(|d| (0.0..36_525.0).contains(d)).zip(start);
+    let end = end.or_else(|| supplied.map(|(days, start)| Day::of_days(start.days() + days as i64)));
     Some(Prescription { start, end, status, dosage: dosage(request, pen) })
 }
 

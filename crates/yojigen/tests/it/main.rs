@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 
+mod browser;
 mod durability;
 mod files;
 mod hub;
+mod pages;
 mod queries;
 mod scenarios;

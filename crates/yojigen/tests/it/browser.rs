@@ -1,0 +1,143 @@
+//! A real browser, over the WebDriver protocol (<https://www.w3.org/TR/webdriver2/>) that chromedriver speaks.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// A browser with one window. It ends with the value.
+pub(crate) struct Browser {
+    driver: Child,
+    session: String,
+    agent: ureq::Agent,
+}
+
+/// What identifies an element, <https://www.w3.org/TR/webdriver2/#elements>.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+impl Browser {
+    /// Opens a window of so many CSS pixels, whose reader prefers a language.
+    pub(crate) fn open(width: u32, language: &str) -> Browser {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is missing; `make test` installs it");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = loop {
+            let line = lines.next().expect("chromedriver ended before it listened").unwrap();
+            if let Some((_, port)) = line.rsplit_once("started successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        let agent = config.timeout_global(Some(Duration::from_secs(60))).build().into();
+        let mut browser = Browser { driver, session: format!("http://127.0.0.1:{port}/session"), agent };
+        let options = json!({
+            "args": ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                format!("--accept-lang={language}")],
+            "prefs": {"intl.accept_languages": language},
+            "mobileEmulation": {"deviceMetrics":
+                {"width": width, "height": 800, "pixelRatio": 1, "mobile": false, "touch": false}},
+        });
+        let wanted = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}});
+        let begun = browser.ask("", &json!({"capabilities": {"alwaysMatch": wanted}}));
+        browser.session = format!("{}/{}", browser.session, begun["sessionId"].as_str().unwrap());
+        browser
+    }
+
+    fn ask(&self, command: &str, body: &Value) -> Value {
+        let url = format!("{}{command}", self.session);
+        let request = self.agent.post(&url).header("content-type", "application/json");
+        let text = request.send(body.to_string()).unwrap().body_mut().read_to_string().unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert!(answer["value"]["error"].is_null(), "{command} {body}: {}", answer["value"]);
+        answer["value"].clone()
+    }
+
+    /// Sets what the reader prefers (`prefers-color-scheme: dark`, `prefers-reduced-motion: reduce`).
+    pub(crate) fn prefer(&self, feature: &str, value: &str) {
+        let features = json!({"features": [{"name": feature, "value": value}]});
+        self.ask("/goog/cdp/execute", &json!({"cmd": "Emulation.setEmulatedMedia", "params": features}));
+    }
+
+    /// Goes to an address and waits until it has loaded.
+    pub(crate) fn go(&self, url: &str) {
+        self.ask("/url", &json!({"url": url}));
+    }
+
+    /// What a script returns.
+    pub(crate) fn script(&self, script: &str) -> Value {
+        self.ask("/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// What a script returns, as text.
+    pub(crate) fn text(&self, script: &str) -> String {
+        self.script(script).as_str().unwrap_or_default().to_owned()
+    }
+
+    fn element(&self, selector: &str) -> String {
+        let found = self.ask("/element", &json!({"using": "css selector", "value": selector}));
+        found[ELEMENT].as_str().unwrap().to_owned()
+    }
+
+    /// Types into the first element of a selector; `\n` is the Enter key. Waits for the page this leads to.
+    pub(crate) fn type_into(&self, selector: &str, text: &str) {
+        let element = self.element(selector);
+        let leads_on = text.ends_with('\n');
+        self.leave_mark();
+        let keys = text.replace('\n', "\u{e007}");
+        self.ask(&format!("/element/{element}/value"), &json!({"text": keys}));
+        if leads_on {
+            self.wait_for_new_page();
+        }
+    }
+
+    /// Follows a link or presses a button, and waits for the page it leads to.
+    pub(crate) fn press(&self, selector: &str) {
+        let element = self.element(selector);
+        self.leave_mark();
+        self.ask(&format!("/element/{element}/click"), &json!({}));
+        self.wait_for_new_page();
+    }
+
+    fn leave_mark(&self) {
+        self.script("window.isOldPage = true");
+    }
+
+    fn wait_for_new_page(&self) {
+        let begun = Instant::now();
+        while self.script("return window.isOldPage === true || document.readyState !== 'complete'") == true {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no new page came");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Everything the browser complained of since last asked, and every address it fetched.
+    pub(crate) fn complaints_and_addresses(&self) -> (Vec<String>, Vec<String>) {
+        let messages = |kind: &str| match self.ask("/se/log", &json!({"type": kind})) {
+            Value::Array(list) => list,
+            _ => Vec::new(),
+        };
+        let text = |entry: &Value| entry["message"].as_str().unwrap_or_default().to_owned();
+        let complaints = messages("browser").iter().map(text).collect();
+        let events = messages("performance");
+        let requests = events.iter().filter_map(|e| {
+            let event: Value = serde_json::from_str(e["message"].as_str()?).ok()?;
+            let params = &event["message"]["params"];
+            (event["message"]["method"] == "Network.requestWillBeSent")
+                .then(|| params["request"]["url"].as_str().unwrap_or_default().to_owned())
+        });
+        (complaints, requests.collect())
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.agent.delete(&self.session).call();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
