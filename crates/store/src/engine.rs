@@ -94,9 +94,9 @@ fn prepare(path: &Path) -> Result<(), Error> {
         Ok(text) => {
             let number = text.trim().strip_prefix("yojigen ").and_then(|n| n.parse::<u32>().ok());
             match number {
+                Some(FORMAT) => Ok(()),
                 Some(found) if found > FORMAT => Err(Error::TooNew { found, known: FORMAT }),
-                Some(_) => Ok(()),
-                None => Err(corrupt(
+                _ => Err(corrupt(
                     FORMAT_FILE,
                     format!(
                         "it says {:?}; a data directory of this version says \"yojigen {FORMAT}\"",

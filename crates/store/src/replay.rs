@@ -193,3 +193,84 @@ pub fn contents(path: &Path, limits: &Limits) -> Result<Vec<Contents>, Error> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use rocksdb::WriteBatch;
+
+    use super::{NoEntropy, contents, replay};
+    use crate::draft::{Draft, Substitutions};
+    use crate::engine::{Engine, Family, View};
+    use crate::layout::meta::index_key;
+    use crate::{Action, Clock, Command, Error, Limits, Options, Proposal, Store};
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&mut self) -> fhir::date_time::Micros {
+            0
+        }
+    }
+
+    fn options() -> Options {
+        Options {
+            limits: Limits::default(),
+            zone: "Asia/Tokyo".to_owned(),
+            clock: Box::new(Stopped),
+            entropy: Box::new(NoEntropy),
+        }
+    }
+
+    #[test]
+    fn an_index_of_an_older_program_is_refused_and_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        let store = Store::open(&old, options()).unwrap();
+        for family in ["Yamada", "Suzuki", "Yamada"] {
+            let text = format!(r#"{{"resourceType":"Patient","id":"a","name":[{{"family":"{family}"}}]}}"#);
+            let patient = fhir::json::parse(text.as_bytes(), &fhir::Limits::default()).unwrap();
+            let draft = Draft::new(patient.root(), "a", &Substitutions::default(), store.zone()).unwrap();
+            let proposal = Proposal {
+                circumstances: crate::Circumstances::default(),
+                commands: vec![Command {
+                    resource_type: patient.root().resource_type().unwrap(),
+                    id: "a".to_owned(),
+                    action: Action::Update { draft: Box::new(draft), references: Vec::new() },
+                    if_match: None,
+                    version: None,
+                }],
+                once: None,
+                recorded: None,
+            };
+            store.commit(proposal).unwrap();
+        }
+        store.close().unwrap();
+        drop(store);
+        let limits = Limits::default();
+        let right = contents(&old, &limits).unwrap();
+
+        // Another program numbers parameters otherwise: what it left in the index means nothing here.
+        let engine = Engine::open(&old, &limits).unwrap();
+        let mut batch = WriteBatch::default();
+        let families = engine.families().unwrap();
+        for family in [Family::Live, Family::Past] {
+            let view = View::newest(&engine).unwrap();
+            let mut range = view.sweep(family);
+            range.seek_to_first();
+            while let Some((key, value)) = range.item() {
+                batch.delete_cf(families.of(family), key);
+                batch.put_cf(families.of(family), [&[0xfe], key].concat(), value);
+                range.next();
+            }
+        }
+        batch.put_cf(families.of(Family::State), index_key(), 1u64.to_be_bytes());
+        engine.write(batch).unwrap();
+        engine.flush().unwrap();
+        drop(engine);
+
+        assert!(matches!(Store::open(&old, options()), Err(Error::OtherIndex)));
+        replay(&old, &new, &limits, &mut |_| {}).unwrap();
+        assert_eq!(contents(&new, &limits).unwrap(), right);
+        Store::open(&new, options()).unwrap().close().unwrap();
+    }
+}

@@ -1,6 +1,7 @@
 //! Starting the program, and talking to it.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -63,6 +64,7 @@ impl Hub {
             .args(&words[1..])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("{}: {e}", words[0]));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -76,9 +78,8 @@ impl Hub {
     }
 
     /// Ends it without warning.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// Ends it in order; whether it did.
@@ -102,7 +103,9 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Its group: a hub that runs under another program would outlive that one.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.child.wait();
     }
 }
