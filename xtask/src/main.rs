@@ -1,6 +1,7 @@
 //! Chores of the project that are not shell: `cargo xtask <task>`.
 
 mod bench;
+mod conformance;
 mod definitions;
 mod fuzz;
 
@@ -11,6 +12,8 @@ cargo xtask <task>
 
   bench [w1] [w2] [w3] [w4] [w12] [--runs N] [--seconds N] [--resources N] [--folder DIR] [--archive FILE] [--out DIR]
         measure the workloads; raw figures go to docs/performance
+  conformance patch --dir PATH
+        others' test suites; prints N passed, M failed, and what each failure expected
   fuzz json|fhirpath|search|bundles [--seconds N] [--seed N] [--package FILE]
         random and mutated input to what reads from outside
 
@@ -22,6 +25,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("bench") => bench::run(&arguments[1..]),
+        Some("conformance") => conformance::run(&arguments[1..]),
         Some("fuzz") => fuzz::run(&arguments[1..]),
         Some("definitions") => definitions::run(&arguments[1..]),
         Some("help" | "--help" | "-h") | None => {

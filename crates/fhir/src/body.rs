@@ -6,6 +6,7 @@
 //! versions are the same exactly when their texts are.
 
 use crate::json::quote;
+use crate::json::scan::{Member, members};
 use crate::resource::NodeRef;
 
 /// Where `versionId` and `lastUpdated` go, and what has to be written around them.
@@ -213,7 +214,7 @@ fn kept_meta(meta: &str, labels: &KeptLabels) -> String {
         kept.push_str(member);
     };
     let mut pending = [("tag", &labels.tags, false), ("security", &labels.security, false)];
-    for (name, member) in members(meta) {
+    for Member { name, whole: member, .. } in members(meta) {
         if matches!(name, "versionId" | "lastUpdated" | "_versionId" | "_lastUpdated") {
             continue;
         }
@@ -232,36 +233,6 @@ fn kept_meta(meta: &str, labels: &KeptLabels) -> String {
         }
     }
     kept
-}
-
-/// The members of an object in JSON without white space: name and whole text of each.
-fn members(object: &str) -> Vec<(&str, &str)> {
-    let bytes = object.as_bytes();
-    let mut found = Vec::new();
-    let (mut depth, mut is_string, mut start, mut at) = (0usize, false, 1usize, 0usize);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' if is_string => at += 1,
-            b'"' => is_string = !is_string,
-            b'{' | b'[' if !is_string => depth += 1,
-            b'}' | b']' | b',' if !is_string => {
-                if bytes[at] != b',' {
-                    depth = depth.saturating_sub(1);
-                }
-                let is_end = (bytes[at] == b',' && depth == 1) || (bytes[at] == b'}' && depth == 0);
-                if is_end && at > start {
-                    let member = &object[start..at];
-                    let name =
-                        member.strip_prefix('"').and_then(|m| m.split_once('"')).map_or("", |(n, _)| n);
-                    found.push((name, member));
-                    start = at + 1;
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    found
 }
 
 #[cfg(test)]

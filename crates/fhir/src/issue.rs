@@ -162,6 +162,11 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec
     scored.into_iter().take(3).map(|(_, c)| c).collect()
 }
 
+/// The nearest names as the end of a message; nothing if there are none.
+pub(crate) fn did_you_mean(names: &[&str]) -> String {
+    if names.is_empty() { String::new() } else { format!(" (did you mean {}?)", names.join(" or ")) }
+}
+
 /// How many letters have to be put in, taken out, replaced or swapped with their neighbour; anything of `limit` or
 /// more may be answered with `limit`.
 fn edit_distance(a: &str, b: &str, limit: usize) -> usize {

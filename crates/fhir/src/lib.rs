@@ -9,6 +9,8 @@
 //! * [`json`]: bytes → [`Resource`]. Reading is checking: the reader walks the definitions beside the text, so unknown
 //!   elements, wrong types, bad formats and wrong cardinality are found in the one pass, each with its FHIRPath, line
 //!   and column. It never panics and never recurses deeper than [`Limits::depth`].
+//! * [`xml`]: the same in XML, both ways, through the one JSON reader.
+//! * [`subset`]: `_summary` and `_elements`.
 //! * the primitives: [`Decimal`] with its digits, [`DateTime`] with its precision and zone, [`Reference`].
 //!
 //! Design not chosen: a struct per resource type. It costs minutes of build time, loses what it does not know, and
@@ -24,7 +26,9 @@ pub mod limits;
 pub mod primitive;
 pub mod reference;
 pub mod resource;
+pub mod subset;
 pub mod xhtml;
+pub mod xml;
 
 pub use body::Body;
 pub use date_time::DateTime;

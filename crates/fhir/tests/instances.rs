@@ -83,6 +83,33 @@ fn japanese_examples_read_byte_for_byte() {
     }
 }
 
+/// JSON → XML → JSON gives the same document, and the same XML again (which shows the digits of decimals).
+fn crosses_to_xml_and_back(name: &str, resource: &Resource) {
+    let xml = fhir::xml::to_xml(resource.root()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let again = fhir::xml::parse(xml.as_bytes(), &Limits::default())
+        .unwrap_or_else(|issues| panic!("{name}: {}", issues[0]));
+    let value = |r: &Resource| serde_json::from_str::<serde_json::Value>(r.text()).unwrap();
+    assert!(value(resource) == value(&again), "{name}: {} became {}", resource.text(), again.text());
+    assert!(fhir::xml::to_xml(again.root()).unwrap() == xml, "{name}");
+}
+
+#[test]
+fn the_official_package_crosses_to_xml_and_back() {
+    let Some(shared) = shared::folder("the_official_package_crosses_to_xml_and_back") else { return };
+    let mut crossed = 0;
+    for (name, json) in shared::package(&shared.join("packages/hl7.fhir.r4.examples-4.0.1.tgz")).unwrap() {
+        let Ok(resource) = read(&json) else { continue };
+        crosses_to_xml_and_back(&name, &resource);
+        crossed += 1;
+    }
+    assert!(crossed > 5000);
+    for entry in std::fs::read_dir(shared.join("data/jp-clins-examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let resource = read(&std::fs::read(&path).unwrap()).unwrap();
+        crosses_to_xml_and_back(&path.display().to_string(), &resource);
+    }
+}
+
 fn first_issue(json: &str) -> Issue {
     read(json.as_bytes()).expect_err("should be refused").swap_remove(0)
 }

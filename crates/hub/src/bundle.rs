@@ -3,6 +3,7 @@
 use fhir::date_time::format_instant;
 use fhir::json::JsonWriter;
 use fhir::r4;
+use fhir::subset::{self, Subset};
 use search::query::Pair;
 use store::{HistoryEntry, Kept};
 
@@ -100,7 +101,7 @@ pub fn searchset(answer: &SearchAnswer, base: &str, path: &str) -> String {
                 {
                     entries.object(|e| {
                         e.member("fullUrl", &format!("{base}/{}", local_name(kept)));
-                        e.name("resource").raw_with(|out| kept.write(out));
+                        e.name("resource").raw_with(|out| write_part(kept, answer.query.subset.as_ref(), out));
                         e.name("search").object(|s| {
                             s.member("mode", mode);
                         });
@@ -118,6 +119,14 @@ pub fn searchset(answer: &SearchAnswer, base: &str, path: &str) -> String {
         }
     });
     json.finish()
+}
+
+/// Appends a resource, or the part of it that is asked for.
+pub fn write_part(kept: &Kept, subset: Option<&Subset>, out: &mut String) {
+    match subset {
+        None => kept.write(out),
+        Some(part) => subset::write(&kept.json(), part, out),
+    }
 }
 
 /// A page of a history as a Bundle of type history.

@@ -19,13 +19,8 @@ impl Hub {
         id: &str,
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
-        let command = Command {
-            resource_type,
-            id: id.to_owned(),
-            action: Action::Delete,
-            if_match: options.if_match,
-            version: None,
-        };
+        let command =
+            Command { if_match: options.if_match, ..Command::new(resource_type, id, Action::Delete) };
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
     }
 }

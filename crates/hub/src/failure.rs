@@ -16,6 +16,8 @@ pub enum Kind {
     NotAcceptable,
     /// The client stopped sending: 408.
     Timeout,
+    /// What is asked contradicts what is there: 409.
+    Conflict,
     /// There was such a thing: 410.
     Gone,
     /// A condition does not hold: 412.
@@ -26,6 +28,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// What was asked for costs too much: 422.
     TooCostly,
+    /// What was sent reads, and cannot be done: 422.
+    Unprocessable,
     /// This is not available here: 501.
     NotSupported,
     /// The hub is stopping or overloaded: 503.
@@ -46,11 +50,12 @@ impl Kind {
             Kind::NotAllowed => 405,
             Kind::NotAcceptable => 406,
             Kind::Timeout => 408,
+            Kind::Conflict => 409,
             Kind::Gone => 410,
             Kind::PreconditionFailed => 412,
             Kind::TooLarge => 413,
             Kind::UnsupportedMediaType => 415,
-            Kind::TooCostly => 422,
+            Kind::TooCostly | Kind::Unprocessable => 422,
             Kind::NotSupported => 501,
             Kind::Unavailable => 503,
             Kind::StorageFull => 507,
@@ -142,6 +147,7 @@ impl From<Rejection> for Failure {
                         Kind::PreconditionFailed
                     }
                     Reason::Invalid => Kind::Invalid,
+                    Reason::Moved => Kind::Conflict,
                 };
                 Failure { kind, issues: vec![issue], version: None }
             }

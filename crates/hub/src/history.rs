@@ -80,12 +80,6 @@ impl HistoryQuery {
                     }
                     None => Err("this is not a place in a history; begin it anew".to_owned()),
                 },
-                "_format"
-                    if matches!(text.as_str(), "json" | "application/json" | "application/fhir+json") =>
-                {
-                    Ok(())
-                }
-                "_format" => Err(format!("'{text}' is not available here; json is")),
                 other => match (Reader::circumstance(other), level) {
                     (Some(field), HistoryLevel::System) => {
                         query.circumstances.push((field, text.clone()));

@@ -72,7 +72,7 @@ impl Hub {
         } else {
             Action::Update { draft, references }
         };
-        Ok(vec![Command { resource_type: root.value_type(), id, action, if_match: None, version: None }])
+        Ok(vec![Command::new(root.value_type(), id, action)])
     }
 
     /// A proposal of imported commands, done once under its key.

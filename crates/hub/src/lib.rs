@@ -11,12 +11,15 @@ mod access;
 pub mod bundle;
 pub mod capability;
 mod clock;
+mod conditional;
 mod create;
 mod delete;
 mod failure;
 mod history;
 mod ids;
+pub mod patch;
 mod import;
+mod meta;
 pub mod outcome;
 mod provenance;
 mod read;
@@ -27,10 +30,12 @@ mod update;
 
 pub use access::Access;
 pub use clock::{OsEntropy, SystemClock};
+pub use conditional::{ATTEMPTS, ConditionalDelete};
 pub use failure::{Failure, Kind};
 pub use history::{HistoryLevel, HistoryPage, HistoryQuery};
 pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
+pub use meta::MetaChange;
 pub use provenance::Provenance;
 pub use request::{Prepared, WriteOptions, once_key};
 pub use search_type::SearchAnswer;
@@ -71,13 +76,17 @@ pub struct Hub {
     pub limits: Limits,
     /// Limits on searches.
     pub search_limits: SearchLimits,
+    /// Whether a conditional delete may delete several.
+    pub conditional_delete: ConditionalDelete,
 }
 
 impl Hub {
     /// A hub on a store.
     #[must_use]
     pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
-        Hub { store: Arc::new(store), ids: Arc::new(Mutex::new(IdSource::new())), limits, search_limits }
+        let ids = Arc::new(Mutex::new(IdSource::new()));
+        let conditional_delete = ConditionalDelete::default();
+        Hub { store: Arc::new(store), ids, limits, search_limits, conditional_delete }
     }
 
     /// Its store.

@@ -113,6 +113,7 @@ impl Hub {
         id: &str,
         substitutions: &Substitutions,
     ) -> Result<(Box<Draft>, Vec<Criteria>), Failure> {
+        crate::patch::not_a_part(root)?;
         let draft = Draft::new(root, id, substitutions, self.zone())?;
         let mut references = Vec::new();
         for text in draft.conditional.iter().collect::<BTreeSet<_>>() {
@@ -148,12 +149,7 @@ impl Hub {
         let resource = provenance.targeting(targets, &self.limits)?;
         let id = self.new_id();
         let (draft, references) = self.draft(resource.root(), &id, &Substitutions::new())?;
-        Ok(Command {
-            resource_type: resource.root().value_type(),
-            id,
-            action: Action::Create { draft, references, if_none_exist: None },
-            if_match: None,
-            version: None,
-        })
+        let action = Action::Create { draft, references, if_none_exist: None };
+        Ok(Command::new(resource.root().value_type(), id, action))
     }
 }

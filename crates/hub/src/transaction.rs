@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use fhir::date_time::format_instant;
 use fhir::json::JsonWriter;
 use fhir::{Issue, IssueType, NodeRef, Reference, Resource, TypeId, r4};
-use store::{Action, Command, CommandOutcome, Effect, Outcome, Rejection, Substitutions};
+use store::{Action, Command, CommandOutcome, Condition, Effect, Outcome, Rejection, Substitutions};
 
 use crate::{Access, Failure, Hub, Kind, Prepared, WriteOptions, bundle, outcome};
 
@@ -57,6 +57,17 @@ impl EntryResponse {
             last_modified: None,
         }
     }
+
+    fn nothing_to_delete() -> EntryResponse {
+        EntryResponse {
+            status: 204,
+            resource: None,
+            is_outcome: false,
+            location: None,
+            etag: None,
+            last_modified: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +84,8 @@ enum Planned {
     Write(usize),
     /// A read of an address relative to the base.
     Get(String),
+    /// There is nothing to do: a conditional delete finds nothing.
+    Nothing,
     /// It cannot be done.
     Refused(Failure),
 }
@@ -91,11 +104,20 @@ impl Batch {
     pub fn take_writes(&mut self) -> Vec<Prepared> {
         std::mem::take(&mut self.writes)
     }
+
+    /// Whether some of it depends on what a search finds: then it may have to be planned again.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
+        self.writes.iter().any(|w| w.proposal.commands.iter().any(|c| c.condition.is_some()))
+    }
 }
 
 /// The commands of a transaction's entries in the order they are done, what becomes of each entry, and the entry each
 /// command comes from.
 type Transaction = (Vec<Command>, Vec<Planned>, Vec<usize>);
+
+/// The id an entry writes, and the search that decided it.
+type Target = (String, Option<Box<Condition>>);
 
 /// An entry's request.
 struct Request<'b> {
@@ -106,6 +128,8 @@ struct Request<'b> {
     resource: Option<NodeRef<'b>>,
     if_match: Option<u64>,
     if_none_exist: Option<String>,
+    /// The search that names the resource, of a conditional update or delete.
+    criteria: Option<String>,
     full_url: Option<String>,
 }
 
@@ -162,12 +186,9 @@ fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
                 invalid(IssueType::Value, format!("'{url}' is more than Type/id")).under("request.url")
             );
         }
-        if query.is_some() {
-            let message =
-                "conditional updates and deletes are not available here; name the resource by its id";
-            return Err(
-                Failure::new(Kind::NotSupported, IssueType::NotSupported, message).under("request.url")
-            );
+        if query.is_some() && (method == Method::Post || id.is_some()) {
+            let message = format!("'{url}' has a search where none decides; a POST has ifNoneExist");
+            return Err(invalid(IssueType::Value, message).under("request.url"));
         }
     }
     if matches!(method, Method::Post | Method::Put) {
@@ -186,7 +207,7 @@ fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
             return Err(invalid(IssueType::Value, format!("POST takes a type alone, found '{url}'"))
                 .under("request.url"));
         }
-        (Method::Put | Method::Delete, None) => {
+        (Method::Put | Method::Delete, None) if query.is_none() => {
             return Err(
                 invalid(IssueType::Value, format!("this needs Type/id, found '{url}'")).under("request.url")
             );
@@ -201,6 +222,7 @@ fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
         resource,
         if_match: if_match.map_err(|f| f.under("request.ifMatch"))?,
         if_none_exist: text("request.ifNoneExist"),
+        criteria: query.filter(|_| is_write).map(str::to_owned),
         full_url: text("fullUrl"),
         url,
     })
@@ -240,7 +262,7 @@ impl Hub {
         let requests: Vec<Result<Request<'_>, Failure>> = entries.iter().map(|e| request(*e)).collect();
         if is_transaction {
             let mut ids = |_: NodeRef<'_>| self.new_id();
-            let (commands, entries, sources) = self.transaction_commands(requests, &mut ids)?;
+            let (commands, entries, sources) = self.transaction_commands(Some(access), requests, &mut ids)?;
             let writes = if commands.is_empty() {
                 Vec::new()
             } else {
@@ -252,6 +274,45 @@ impl Hub {
         }
     }
 
+    /// Plans a write anew whose condition had moved: the whole transaction, or the batch's entry behind the write at this
+    /// place. `None` if now there is nothing to do.
+    ///
+    /// # Errors
+    /// What now stands against it.
+    pub fn plan_again(
+        &self,
+        access: &Access,
+        batch: &mut Batch,
+        at: usize,
+        root: NodeRef<'_>,
+        options: &WriteOptions,
+    ) -> Result<Option<Prepared>, Failure> {
+        if batch.is_transaction {
+            *batch = self.plan_bundle(access, root, options)?;
+            return Ok(batch.take_writes().pop());
+        }
+        let index = batch.sources[at];
+        let Some(entry) = root.all("entry").nth(index) else { return Ok(None) };
+        let planned = request(entry).and_then(|request| {
+            let target = self.target(Some(access), &request, &mut |_| self.new_id())?;
+            let command = target.map(|(id, condition)| {
+                self.command(&request, id, condition, &Substitutions::new())
+            });
+            command.transpose()
+        });
+        match planned {
+            Ok(Some(command)) => Ok(Some(self.prepared(access, vec![command], None))),
+            Ok(None) => {
+                batch.entries[index] = Planned::Nothing;
+                Ok(None)
+            }
+            Err(failure) => {
+                batch.entries[index] = Planned::Refused(failure);
+                Ok(None)
+            }
+        }
+    }
+
     fn plan_batch(&self, access: &Access, requests: Vec<Result<Request<'_>, Failure>>) -> Batch {
         let mut batch =
             Batch { is_transaction: false, entries: Vec::new(), sources: Vec::new(), writes: Vec::new() };
@@ -260,8 +321,10 @@ impl Hub {
                 if request.method == Method::Get {
                     return Ok(Planned::Get(request.url));
                 }
-                let id = request.id.clone().unwrap_or_else(|| self.new_id());
-                let command = self.command(&request, id, &Substitutions::new())?;
+                let Some((id, condition)) = self.target(Some(access), &request, &mut |_| self.new_id())? else {
+                    return Ok(Planned::Nothing);
+                };
+                let command = self.command(&request, id, condition, &Substitutions::new())?;
                 batch.writes.push(self.prepared(access, vec![command], None));
                 batch.sources.push(index);
                 Ok(Planned::Write(batch.writes.len() - 1))
@@ -271,9 +334,42 @@ impl Hub {
         batch
     }
 
+    /// The id an entry writes, with what decided it; `None` if a conditional delete finds nothing. Without an access
+    /// nothing is looked up, and conditional updates and deletes are refused.
+    fn target(
+        &self,
+        access: Option<&Access>,
+        request: &Request<'_>,
+        ids: &mut dyn FnMut(NodeRef<'_>) -> String,
+    ) -> Result<Option<Target>, Failure> {
+        let Some(criteria) = &request.criteria else {
+            let id = request.id.clone().or_else(|| request.resource.map(ids));
+            return Ok(Some((id.unwrap_or_default(), None)));
+        };
+        let Some(access) = access else {
+            let message = "conditional updates and deletes are not imported; load this with --server URL, or name the resource by its id";
+            return Err(
+                Failure::new(Kind::NotSupported, IssueType::NotSupported, message).under("request.url")
+            );
+        };
+        let under = |failure: Failure| failure.under("request.url");
+        match (request.method, request.resource) {
+            (Method::Put, Some(resource)) => {
+                let (id, condition) = self.update_target(access, resource, criteria).map_err(under)?;
+                Ok(Some((id, Some(condition))))
+            }
+            _ => {
+                let resource_type = request.resource_type.unwrap_or(r4().well_known().resource);
+                let condition = self.condition(access, resource_type, criteria, 1).map_err(under)?;
+                Ok(condition.found.first().cloned().map(|id| (id, Some(condition))))
+            }
+        }
+    }
+
     /// Reads a transaction. `ids` gives ids to resources that are created.
     fn transaction_commands(
         &self,
+        access: Option<&Access>,
         requests: Vec<Result<Request<'_>, Failure>>,
         ids: &mut dyn FnMut(NodeRef<'_>) -> String,
     ) -> Result<Transaction, Failure> {
@@ -282,8 +378,17 @@ impl Hub {
         for (index, request) in requests.into_iter().enumerate() {
             known.push(request.map_err(|f| f.under(&at_entry(index)))?);
         }
-        let given = |r: &Request<'_>| r.id.clone().or_else(|| r.resource.map(&mut *ids)).unwrap_or_default();
-        let ids: Vec<String> = known.iter().map(given).collect();
+        let mut targets: Vec<Option<Target>> = Vec::with_capacity(known.len());
+        for (index, request) in known.iter().enumerate() {
+            let target = if request.method == Method::Get {
+                None
+            } else {
+                self.target(access, request, ids).map_err(|f| f.under(&at_entry(index)))?
+            };
+            targets.push(target);
+        }
+        let ids: Vec<String> =
+            targets.iter().map(|t| t.as_ref().map(|(id, _)| id.clone()).unwrap_or_default()).collect();
         let substitutions = substitutions(&known, &ids)?;
         let mut order: Vec<usize> = (0..known.len()).collect();
         order.sort_by_key(|at| known[*at].method as u8);
@@ -295,8 +400,12 @@ impl Hub {
                 entries[at] = Some(Planned::Get(request.url.clone()));
                 continue;
             }
+            let Some((id, condition)) = targets[at].take() else {
+                entries[at] = Some(Planned::Nothing);
+                continue;
+            };
             let command =
-                self.command(request, ids[at].clone(), &substitutions).map_err(|f| f.under(&at_entry(at)))?;
+                self.command(request, id, condition, &substitutions).map_err(|f| f.under(&at_entry(at)))?;
             if let Some(resource) = request.resource {
                 unresolved(resource, &substitutions).map_err(|f| f.under(&at_entry(at)))?;
             }
@@ -311,19 +420,18 @@ impl Hub {
         &self,
         request: &Request<'_>,
         id: String,
+        condition: Option<Box<Condition>>,
         substitutions: &Substitutions,
     ) -> Result<Command, Failure> {
         let resource_type = request.resource_type.unwrap_or(r4().well_known().resource);
         let (Some(resource), true) = (request.resource, request.method != Method::Delete) else {
             return Ok(Command {
-                resource_type,
-                id,
-                action: Action::Delete,
                 if_match: request.if_match,
-                version: None,
+                condition,
+                ..Command::new(resource_type, id, Action::Delete)
             });
         };
-        if request.method == Method::Put && resource.id().as_deref() != Some(&id) {
+        if request.method == Method::Put && condition.is_none() && resource.id().as_deref() != Some(&id) {
             let message = format!("the resource must say the id of its address: \"id\":\"{id}\"");
             return Err(invalid(IssueType::Invalid, message).under("resource"));
         }
@@ -344,7 +452,7 @@ impl Hub {
         } else {
             Action::Update { draft, references }
         };
-        Ok(Command { resource_type, id, action, if_match: request.if_match, version: None })
+        Ok(Command { if_match: request.if_match, condition, ..Command::new(resource_type, id, action) })
     }
 
     /// The Bundle that answers a batch or transaction, from the outcomes of what [`Batch::take_writes`] gave, in order.
@@ -393,6 +501,7 @@ impl Hub {
                     let response = match planned {
                         Planned::Get(url) => get(url),
                         Planned::Refused(failure) => EntryResponse::of_failure(failure),
+                        Planned::Nothing => EntryResponse::nothing_to_delete(),
                         Planned::Write(at) => match written.remove(at) {
                             Some(Ok(outcome)) => self.entry_response(access, &outcome, prefer),
                             Some(Err(failure)) => EntryResponse::of_failure(&failure),
@@ -502,7 +611,7 @@ impl Hub {
             .map(|entry| if is_request { request(entry) } else { Ok(stored(entry)) })
             .filter(|r| !matches!(r, Ok(r) if r.method == Method::Get))
             .collect();
-        Ok(self.transaction_commands(requests, ids)?.0)
+        Ok(self.transaction_commands(None, requests, ids)?.0)
     }
 }
 
@@ -518,6 +627,7 @@ fn stored(entry: NodeRef<'_>) -> Request<'_> {
         resource,
         if_match: None,
         if_none_exist: None,
+        criteria: None,
         full_url: entry.text_at("fullUrl").map(String::from),
     }
 }

@@ -46,13 +46,8 @@ impl Hub {
         }
         let (draft, references) = self.draft(resource, id, &Substitutions::new())?;
         let action = Action::Update { draft, references };
-        let command = Command {
-            resource_type: resource.value_type(),
-            id: id.to_owned(),
-            action,
-            if_match: options.if_match,
-            version: None,
-        };
+        let command =
+            Command { if_match: options.if_match, ..Command::new(resource.value_type(), id, action) };
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
     }
 }

@@ -170,15 +170,9 @@ fn family_options(family: &str, cache: &Cache, limits: &Limits) -> Options {
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_format_version(6);
-    // Neighbours are alike: a dictionary a file lets small blocks compress like large ones.
-    let (block, dictionary) = match family {
-        "bodies" => (16 << 10, 64 << 10),
-        "log" => (16 << 10, 16 << 10),
-        _ => (8 << 10, 16 << 10),
-    };
-    table.set_block_size(block);
-    options.set_bottommost_compression_options(-14, 3, 0, dictionary, true);
-    options.set_bottommost_zstd_max_train_bytes(dictionary * 50, true);
+    table.set_block_size(if matches!(family, "bodies" | "log") { 16 << 10 } else { 8 << 10 });
+    // Until it is known how the lowest level is compressed ([`Engine::compress_with_dictionaries`]).
+    options.set_disable_auto_compactions(true);
     if family == "state" {
         table.set_bloom_filter(10.0, false);
         table.set_optimize_filters_for_memory(true);
@@ -217,8 +211,24 @@ impl Engine {
                 if e.to_string().contains("lock") { Error::InUse(path.to_owned()) } else { Error::from(e) }
             })?;
         let engine = Engine { db, is_durable: limits.is_durable };
-        engine.families()?;
+        engine.compress_with_dictionaries()?;
         Ok(engine)
+    }
+
+    /// Neighbours are alike: a dictionary a file lets small blocks compress like large ones. A file is held in memory while
+    /// its dictionary is made, so how much of it is bounded, which only this way of setting options can say.
+    fn compress_with_dictionaries(&self) -> Result<(), Error> {
+        for (name, handle) in FAMILIES.iter().zip(self.families()?.handles) {
+            let dictionary = if *name == "bodies" { 64 << 10 } else { 16 << 10 };
+            let training = dictionary * 50;
+            let compression = format!(
+                "{{level=3;max_dict_bytes={dictionary};zstd_max_train_bytes={training};max_dict_buffer_bytes={training};enabled=true}}"
+            );
+            let options =
+                [("bottommost_compression_opts", compression.as_str()), ("disable_auto_compactions", "false")];
+            self.db.set_options_cf(handle, &options)?;
+        }
+        Ok(())
     }
 
     /// Bytes held in memory that have yet to be written out.

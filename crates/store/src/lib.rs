@@ -36,7 +36,7 @@ pub use error::Error;
 pub use fold::{Clock, Entropy};
 pub use layout::log::{Circumstances, Settings};
 pub use numbers::{PackedId, Place, ResourceNumber, Seat};
-pub use proposal::{Action, Command, CommandOutcome, Criteria, Effect, Outcome, Proposal, Reason, Rejection};
+pub use proposal::{Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection};
 pub use reader::{HistoryEntry, HistoryRange, Kept, Reader};
 pub use replay::{Contents, contents, replay};
 pub use search::{Budget, Cursor, Failure, Found, Page};

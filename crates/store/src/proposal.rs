@@ -33,9 +33,32 @@ pub struct Command {
     pub action: Action,
     /// Only if this is the current version.
     pub if_match: Option<u64>,
+    /// Only if a search still finds what the command was planned on.
+    pub condition: Option<Box<Condition>>,
+    /// The version it was made from: if another is current, it is to be planned anew.
+    pub based_on: Option<u64>,
     /// The number of the version to be made, where the data says so (only on import into an empty hub); used if it is
     /// greater than the current version's.
     pub version: Option<u64>,
+}
+
+impl Command {
+    /// A command without preconditions.
+    #[must_use]
+    pub fn new(resource_type: TypeId, id: impl Into<String>, action: Action) -> Command {
+        let id = id.into();
+        Command { resource_type, id, action, if_match: None, condition: None, based_on: None, version: None }
+    }
+}
+
+/// What a command was planned on. A conditional interaction is planned on what a search finds; whether it still finds
+/// that is decided in the order of the log, and if it does not ([`Reason::Moved`]) the command is planned anew.
+#[derive(Debug)]
+pub struct Condition {
+    /// The search.
+    pub criteria: Criteria,
+    /// The ids of all it found.
+    pub found: Vec<String>,
 }
 
 /// A search that decides about a command.
@@ -61,6 +84,13 @@ pub enum Action {
     },
     /// Write a resource, whether it exists or not.
     Update {
+        /// The resource.
+        draft: Box<Draft>,
+        /// The references in it that are searches, understood.
+        references: Vec<Criteria>,
+    },
+    /// Write a further version whose tags and security labels are just those it says.
+    Replace {
         /// The resource.
         draft: Box<Draft>,
         /// The references in it that are searches, understood.
@@ -142,6 +172,8 @@ pub enum Reason {
     MultipleMatches,
     /// What is proposed contradicts itself or cannot be indexed.
     Invalid,
+    /// What it was planned on no longer holds: plan it anew.
+    Moved,
 }
 
 impl From<Error> for Rejection {

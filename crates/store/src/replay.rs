@@ -69,12 +69,12 @@ pub fn replay(
                     let (action, nonce) = action(&view, &fold, place, &command)?;
                     recorded.nonces.push(nonce);
                     recorded.resolved.push(command.resolved);
+                    recorded.criteria.push(command.criteria);
+                    let resource_type = type_of(command.type_number);
                     actions.push(crate::proposal::Command {
-                        resource_type: type_of(command.type_number),
-                        id: command.id.unpack(),
-                        action,
                         if_match: command.if_match,
                         version: Some(command.version),
+                        ..crate::proposal::Command::new(resource_type, command.id.unpack(), action)
                     });
                 }
                 let proposal = Proposal {
@@ -149,9 +149,10 @@ fn action(
     let draft =
         Draft::of_body(body, &id, fold.zone()).map_err(|issue| corrupt(&name(), issue.diagnostics))?;
     let draft = Box::new(draft);
-    let action = match (&command.operation, &command.if_none_exist) {
-        (Operation::Create, _) => Action::Create { draft, references: Vec::new(), if_none_exist: None },
-        _ => Action::Update { draft, references: Vec::new() },
+    let action = match command.operation {
+        Operation::Create => Action::Create { draft, references: Vec::new(), if_none_exist: None },
+        Operation::Replace => Action::Replace { draft, references: Vec::new() },
+        Operation::Update | Operation::Delete => Action::Update { draft, references: Vec::new() },
     };
     Ok((action, Some(*nonce)))
 }
@@ -232,13 +233,11 @@ mod tests {
             let draft = Draft::new(patient.root(), "a", &Substitutions::default(), store.zone()).unwrap();
             let proposal = Proposal {
                 circumstances: crate::Circumstances::default(),
-                commands: vec![Command {
-                    resource_type: patient.root().resource_type().unwrap(),
-                    id: "a".to_owned(),
-                    action: Action::Update { draft: Box::new(draft), references: Vec::new() },
-                    if_match: None,
-                    version: None,
-                }],
+                commands: vec![Command::new(
+                    patient.root().value_type(),
+                    "a",
+                    Action::Update { draft: Box::new(draft), references: Vec::new() },
+                )],
                 once: None,
                 recorded: None,
             };

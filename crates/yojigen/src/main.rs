@@ -23,6 +23,10 @@ use clap::{CommandFactory as _, Parser as _};
 
 use cli::{Cli, Task};
 
+/// Gives memory back after merges and large requests, which the system's allocator keeps; it is the engine's too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("YOJIGEN_LOG")

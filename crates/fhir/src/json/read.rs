@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::lexer::{Lexer, StringToken, SyntaxError, unescape};
 use crate::definitions::{Definitions, Property, TypeId, TypeKind, r4};
-use crate::issue::{Issue, IssueType, Severity, nearest};
+use crate::issue::{Issue, IssueType, Severity, did_you_mean, nearest};
 use crate::limits::Limits;
 use crate::primitive::{JsonKind, Primitive};
 use crate::resource::{NONE, Node, Resource, Shape};
@@ -735,8 +735,4 @@ fn shorten(text: &str) -> String {
         shown.push('…');
     }
     shown
-}
-
-fn did_you_mean(names: &[&str]) -> String {
-    if names.is_empty() { String::new() } else { format!(" (did you mean {}?)", names.join(" or ")) }
 }

@@ -7,14 +7,17 @@
 mod control;
 mod criterion;
 mod parse;
+mod subset;
 mod value;
 
 pub use control::{Include, Sort, SortBy, Total};
 pub use criterion::Criterion;
 pub use parse::{Pair, Reading, read, split};
+pub use subset::{SubsetAsked, subset};
 pub use value::{Prefix, ReferenceValue, SystemValue, Value};
 
 use fhir::date_time::Micros;
+use fhir::subset::Subset;
 use fhir::{Issue, TypeId};
 
 /// A typed query.
@@ -36,6 +39,8 @@ pub struct Query {
     pub total: Total,
     /// `_summary=count`
     pub is_count_only: bool,
+    /// `_summary`, `_elements`: the part of each resource that is answered.
+    pub subset: Option<Subset>,
     /// `_asOf`: the moment of recording the answer is true for; microseconds since 1970 UTC.
     pub as_of: Option<Micros>,
     /// `_cursor`: where a page begins, as an earlier answer gave it.

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::control::SortBy;
 use super::value::{self, Modifier, Surroundings, instant, shorten, split_escaped};
-use super::{Criterion, Include, Query, Sort, Total};
+use super::{Criterion, Include, Query, Sort, SubsetAsked, Total, subset};
 use crate::parameters::{Parameter, Storage, parameters};
 use crate::zone::Zone;
 
@@ -66,6 +66,7 @@ pub fn read(resource_type: TypeId, pairs: &[Pair], reading: Reading<'_>) -> Resu
         count: None,
         total: Total::default(),
         is_count_only: false,
+        subset: None,
         as_of: None,
         cursor: None,
         understood: Vec::new(),
@@ -122,6 +123,7 @@ const CONTROLS: &[&str] = &[
     "_revinclude",
     "_total",
     "_summary",
+    "_elements",
     "_asOf",
     "_cursor",
     "_format",
@@ -150,27 +152,16 @@ fn pair(query: &mut Query, name: &str, text: &str, reading: Reading<'_>) -> Resu
                 _ => return wrong("none, estimate or accurate"),
             }
         }
-        ("_summary", None) => match text {
-            "count" => query.is_count_only = true,
-            "false" => {}
-            "true" | "text" | "data" => {
-                return unknown(format!("_summary={text} is not available here; count and false are"));
-            }
-            _ => return wrong("count or false"),
+        ("_summary" | "_elements", None) => match subset(query.resource_type, plain, text) {
+            Some(Ok(SubsetAsked::Count)) => query.is_count_only = true,
+            Some(Ok(SubsetAsked::Part(part))) => query.subset = Some(part),
+            Some(Ok(SubsetAsked::Whole)) | None => {}
+            Some(Err(message)) => return wrong(message),
         },
         ("_asOf", None) => {
             query.as_of = Some(instant(text, reading.zone).map_err(Finding::Wrong)?);
         }
         ("_cursor", None) => query.cursor = Some(text.to_owned()),
-        ("_format", None) => match text {
-            "json" | "application/json" | "application/fhir+json" | "application/fhir json" | "text/json" => {
-            }
-            _ => return unknown(format!("'{}' is not available here; json is", shorten(text))),
-        },
-        ("_pretty", None) => match text {
-            "false" => {}
-            _ => return unknown("indented JSON is not available here; false is"),
-        },
         _ => {
             let criterion = criterion(query.resource_type, name, text, reading, MAX_CHAIN)?;
             query.criteria.push(criterion);

@@ -1,9 +1,9 @@
-//! Bodies of requests: their type, their size, their memory.
+//! Bodies of requests: their size, their memory.
 
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
+use axum::http::header;
 use bytes::{Bytes, BytesMut};
 use fhir::IssueType;
 use http_body_util::BodyExt;
@@ -19,28 +19,6 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Body {
     pub(crate) bytes: Bytes,
     pub(crate) room: BodyRoom,
-}
-
-/// Refuses a body that is not FHIR JSON.
-pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Failure> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
-    let mut parts = text.split(';').map(str::trim);
-    let kind = parts.next().unwrap_or_default();
-    let is_json =
-        matches!(kind, "application/fhir+json" | "application/json" | "application/json+fhir" | "text/json");
-    let is_utf8 = parts
-        .filter_map(|p| p.strip_prefix("charset="))
-        .all(|c| matches!(c.trim_matches('"'), "utf-8" | "utf8"));
-    let unsupported =
-        |message| Err(Failure::new(Kind::UnsupportedMediaType, IssueType::NotSupported, message));
-    if !is_json {
-        return unsupported(format!("Content-Type: '{kind}' is not read here; application/fhir+json is"));
-    }
-    if !is_utf8 {
-        return unsupported("FHIR JSON is always UTF-8".to_owned());
-    }
-    Ok(())
 }
 
 /// Reads a body of at most `limit` bytes (after decompression), waiting while others hold too much memory.

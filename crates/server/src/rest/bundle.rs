@@ -1,65 +1,83 @@
 //! batch and transaction.
 
 use axum::extract::Request;
-use fhir::IssueType;
-use hub::{Batch, EntryResponse, Failure, Kind, is_bundle};
+use fhir::{IssueType, Resource};
+use hub::{Access, Batch, EntryResponse, Failure, Hub, Kind, WriteOptions, is_bundle};
+use store::{Outcome, Rejection};
 
-use super::write::{interrupted, submit};
-use super::{Answer, Call, body, get, headers};
+use super::write::{interrupted, propose, submit};
+use super::{Answer, Call, body, format, get, headers};
+use crate::lanes::BodyRoom;
+
+/// A Bundle that may have to be planned anew, and the room it takes.
+struct Document {
+    resource: Resource,
+    _room: BodyRoom,
+}
 
 /// `POST [base]`
 pub(super) async fn bundle(call: Call, request: Request) -> Result<Answer, Failure> {
-    body::check_type(request.headers())?;
+    let format = format::of_body(request.headers())?;
     let options = headers::write_options(request.headers(), &call.app.hub.limits)?;
     let read = body::read(&call.app, request, call.app.hub.limits.bundle_bytes).await?;
     let (hub, access) = (call.app.hub.clone(), call.access.clone());
     let is_light = read.bytes.len() <= call.app.lanes.limits.light_body;
-    let plan = move || -> Result<Batch, Failure> {
-        let document = fhir::json::parse(&read.bytes, &hub.limits)?;
-        if !is_bundle(&document) {
-            let name = document.root().type_name();
+    let plan = move || -> Result<(Batch, WriteOptions, Option<Document>), Failure> {
+        let resource = format.read(&read.bytes, &hub.limits)?;
+        if !is_bundle(&resource) {
+            let name = resource.root().type_name();
             let message = format!("only a Bundle is posted to the base; post a {name} to {name}");
             return Err(Failure::new(Kind::Invalid, IssueType::Invalid, message));
         }
-        let batch = hub.plan_bundle(&access, document.root(), &options);
-        drop(read.room);
-        batch
+        let batch = hub.plan_bundle(&access, resource.root(), &options)?;
+        let document = batch.is_conditional().then_some(Document { resource, _room: read.room });
+        Ok((batch, options, document))
     };
-    let mut batch = if is_light {
+    let (mut batch, options, document) = if is_light {
         plan()?
     } else {
         call.app.lanes.heavy(plan).await.unwrap_or_else(|| Err(interrupted()))?
     };
-    let mut pending = Vec::new();
-    for prepared in batch.take_writes() {
-        pending.push(submit(&call, prepared));
-    }
     // All are proposed before the first is waited for, so that they share a sync.
-    let outcomes = join(pending).await;
-    let finish = move || {
-        let read = |url: &str| -> EntryResponse { get::entry(&call, url) };
-        call.app.hub.answer_bundle(&call.access, &batch, outcomes, call.preferences.answer, &read)
-    };
-    let json = finish()?;
+    let pending: Vec<_> = batch.take_writes().into_iter().map(|prepared| propose(&call, prepared)).collect();
+    let mut outcomes = Vec::with_capacity(pending.len());
+    for one in pending {
+        outcomes.push(one.await.unwrap_or(Err(Rejection::Store(store::Error::Stopped))));
+    }
+    if let Some(document) = document {
+        let anew = Anew { call: &call, access: &call.access, document: &document.resource, options: &options };
+        for (at, outcome) in outcomes.iter_mut().enumerate() {
+            anew.write(&mut batch, at, outcome).await?;
+        }
+    }
+    let read = |url: &str| -> EntryResponse { get::entry(&call, url) };
+    let json = call.app.hub.answer_bundle(&call.access, &batch, outcomes, call.preferences.answer, &read)?;
     Ok(Answer::json(200, json))
 }
 
-/// Waits for all, in order, each started before any is waited for.
-async fn join<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut pinned: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut outcomes: Vec<Option<T>> = pinned.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        let mut is_done = true;
-        for (future, outcome) in pinned.iter_mut().zip(&mut outcomes) {
-            if outcome.is_none() {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(value) => *outcome = Some(value),
-                    std::task::Poll::Pending => is_done = false,
-                }
+/// Conditional writes that were overtaken by others, made again.
+struct Anew<'c> {
+    call: &'c Call,
+    access: &'c Access,
+    document: &'c Resource,
+    options: &'c WriteOptions,
+}
+
+impl Anew<'_> {
+    async fn write(
+        &self,
+        batch: &mut Batch,
+        at: usize,
+        outcome: &mut Result<Outcome, Rejection>,
+    ) -> Result<(), Failure> {
+        for _ in 1..hub::ATTEMPTS {
+            if !outcome.as_ref().is_err_and(Hub::is_moved) {
+                break;
             }
+            let prepared = self.call.app.hub.plan_again(self.access, batch, at, self.document.root(), self.options)?;
+            let Some(prepared) = prepared else { break };
+            *outcome = submit(self.call, prepared).await;
         }
-        if is_done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    outcomes.into_iter().flatten().collect()
+        Ok(())
+    }
 }

@@ -3,13 +3,14 @@
 use axum::extract::Request;
 use axum::http::header;
 use fhir::date_time::Micros;
-use fhir::{IssueType, r4};
+use fhir::subset::Subset;
+use fhir::{IssueType, TypeId, r4};
 use hub::{EntryResponse, Failure, HistoryLevel, HistoryQuery, Kind, SearchRequest, bundle, capability};
-use search::query::Pair;
+use search::query::{self, Pair, SubsetAsked};
 use store::{Budget, Kept};
 
 use super::write::{interrupted, type_named};
-use super::{Answer, Call, body, headers};
+use super::{Answer, Call, body, format, headers};
 
 /// What an address asks for.
 enum Interaction {
@@ -33,11 +34,8 @@ fn interaction(segments: &[String]) -> Result<Interaction, Failure> {
                 "searching all types at once is not available here; name a type: /fhir/Patient, or see /fhir/metadata",
             ));
         }
-        [name] if name.starts_with('$') => return Err(operation(name)),
         [name] => Interaction::Search { name: own(name), compartment: None },
         [name, "_history"] => Interaction::History(HistoryLevel::Type(type_named(name)?)),
-        [_, id] | [_, id, ..] if id.starts_with('$') => return Err(operation(id)),
-        [_, _, id] if id.starts_with('$') => return Err(operation(id)),
         [name, id] => Interaction::Read { name: own(name), id: own(id) },
         [name, id, "_history"] => Interaction::History(HistoryLevel::Instance(type_named(name)?, own(id))),
         [name, id, "_history", version] => {
@@ -62,26 +60,17 @@ fn interaction(segments: &[String]) -> Result<Interaction, Failure> {
     })
 }
 
-fn operation(name: &str) -> Failure {
-    Failure::new(
-        Kind::NotSupported,
-        IssueType::NotSupported,
-        format!("the operation {name} is not available here"),
-    )
-}
-
 /// Answers a GET.
 pub(super) async fn get(call: Call) -> Result<Answer, Failure> {
-    let found = interaction(&call.segments)?;
-    let pairs = search::query::split(&call.query)?;
-    match found {
-        Interaction::Search { name, compartment } => search(call, name, compartment, pairs).await,
+    match interaction(&call.segments)? {
+        Interaction::Search { name, compartment } => search(call, name, compartment).await,
         Interaction::History(level) => {
-            let work = move || history(&call, &level, &pairs);
             // A history may be long; whoever asks for one does not mind the lane.
-            work()
+            let app = std::sync::Arc::clone(&call.app);
+            let work = move || history(&call, &level, &call.pairs);
+            app.lanes.heavy(work).await.unwrap_or_else(|| Err(interrupted()))
         }
-        found => simple(&call, found, &pairs),
+        found => simple(&call, found, &call.pairs),
     }
 }
 
@@ -89,49 +78,75 @@ pub(super) async fn get(call: Call) -> Result<Answer, Failure> {
 fn simple(call: &Call, found: Interaction, pairs: &[Pair]) -> Result<Answer, Failure> {
     match found {
         Interaction::Capabilities => {
-            read_parameters(call, pairs)?;
-            Ok(Answer::json(200, capabilities(call)))
+            let statement = r4().resource_type("CapabilityStatement").unwrap_or(r4().well_known().resource);
+            let asked = ReadParameters::of(call, pairs, statement)?;
+            let mut json = capabilities(call);
+            if let Some(part) = &asked.subset {
+                let whole = std::mem::take(&mut json);
+                fhir::subset::write(&whole, part, &mut json);
+            }
+            Ok(Answer::json(200, json))
         }
         Interaction::Read { name, id } => {
-            let as_of = read_parameters(call, pairs)?;
-            let kept = call.app.hub.read(&call.access, type_named(&name)?, &id, as_of)?;
-            Ok(of_kept(&kept))
+            let resource_type = type_named(&name)?;
+            let asked = ReadParameters::of(call, pairs, resource_type)?;
+            let kept = call.app.hub.read(&call.access, resource_type, &id, asked.as_of)?;
+            Ok(of_kept(call, &kept, &asked))
         }
         Interaction::VersionRead { name, id, version } => {
-            let as_of = read_parameters(call, pairs)?;
-            let kept = call.app.hub.vread(&call.access, type_named(&name)?, &id, &version, as_of)?;
-            Ok(of_kept(&kept))
+            let resource_type = type_named(&name)?;
+            let asked = ReadParameters::of(call, pairs, resource_type)?;
+            let kept = call.app.hub.vread(&call.access, resource_type, &id, &version, asked.as_of)?;
+            Ok(of_kept(call, &kept, &asked))
         }
         Interaction::History(_) | Interaction::Search { .. } => Err(interrupted()),
     }
 }
 
-fn of_kept(kept: &Kept) -> Answer {
-    Answer::json(200, kept.json())
+fn of_kept(call: &Call, kept: &Kept, asked: &ReadParameters) -> Answer {
+    let answer = if call.conditions.has(kept.version, kept.instant) {
+        Answer::empty(304)
+    } else {
+        let mut json = String::new();
+        bundle::write_part(kept, asked.subset.as_ref(), &mut json);
+        Answer::json(200, json)
+    };
+    answer
         .with(header::ETAG, bundle::etag(kept.version))
         .with(header::LAST_MODIFIED, headers::http_date(kept.instant))
 }
 
-/// The parameters of a read: `_asOf`, and `_format` where it is JSON.
-fn read_parameters(call: &Call, pairs: &[Pair]) -> Result<Option<Micros>, Failure> {
-    let mut as_of = None;
-    for (name, value) in pairs {
-        match name.as_str() {
-            "_format" if value.contains("json") => {}
-            "_pretty" if value == "false" => {}
-            "_asOf" => {
+/// The parameters of a read: `_asOf`, `_summary`, `_elements`.
+struct ReadParameters {
+    as_of: Option<Micros>,
+    subset: Option<Subset>,
+}
+
+impl ReadParameters {
+    fn of(call: &Call, pairs: &[Pair], resource_type: TypeId) -> Result<ReadParameters, Failure> {
+        let mut asked = ReadParameters { as_of: None, subset: None };
+        for (name, value) in pairs {
+            if name == "_asOf" {
                 let level = HistoryLevel::System;
-                as_of =
-                    HistoryQuery::read(&[(name.clone(), value.clone())], &level, call.app.hub.zone())?.as_of;
+                let pair = (name.clone(), value.clone());
+                asked.as_of = HistoryQuery::read(&[pair], &level, call.app.hub.zone())?.as_of;
+                continue;
             }
-            _ if call.preferences.is_lenient => {}
-            _ => {
-                let message = format!("{name}: a read takes _asOf and _format=json, not this");
-                return Err(Failure::new(Kind::Invalid, IssueType::NotSupported, message));
-            }
+            let message = match query::subset(resource_type, name, value) {
+                Some(Ok(SubsetAsked::Part(part))) => {
+                    asked.subset = Some(part);
+                    continue;
+                }
+                Some(Ok(SubsetAsked::Whole)) => continue,
+                Some(Ok(SubsetAsked::Count)) => "_summary: count is for searches".to_owned(),
+                Some(Err(message)) => format!("{name}: {message}"),
+                None if call.preferences.is_lenient => continue,
+                None => format!("{name}: a read takes _asOf, _summary, _elements, _format and _pretty, not this"),
+            };
+            return Err(Failure::new(Kind::Invalid, IssueType::NotSupported, message));
         }
+        Ok(asked)
     }
-    Ok(as_of)
 }
 
 fn capabilities(call: &Call) -> String {
@@ -152,7 +167,8 @@ fn history(call: &Call, level: &HistoryLevel, pairs: &[Pair]) -> Result<Answer, 
         HistoryLevel::Type(t) => format!("{}/{}/_history", call.base, r4().type_name(*t)),
         HistoryLevel::Instance(t, id) => format!("{}/{}/{id}/_history", call.base, r4().type_name(*t)),
     };
-    Ok(Answer::json(200, bundle::history(&page, &query.understood, &call.base, &path)))
+    let links = [query.understood.as_slice(), &call.presentation.pairs].concat();
+    Ok(Answer::json(200, bundle::history(&page, &links, &call.base, &path)))
 }
 
 /// `POST [base]/Type/_search`: the same as GET with the form's parameters after the address's.
@@ -165,20 +181,20 @@ pub(super) async fn search_by_post(mut call: Call, request: Request) -> Result<A
             "a search by POST sends its parameters as application/x-www-form-urlencoded",
         ));
     }
+    let request_headers = request.headers().clone();
     let read = body::read(&call.app, request, 1 << 20).await?;
     let form = std::str::from_utf8(&read.bytes)
         .map_err(|_| Failure::new(Kind::Invalid, IssueType::Invalid, "the form is not UTF-8"))?;
-    if !form.is_empty() {
-        if !call.query.is_empty() {
-            call.query.push('&');
-        }
-        call.query.push_str(form);
+    call.pairs.extend(query::split(form)?);
+    if call.pairs.iter().any(|(name, _)| matches!(name.as_str(), "_format" | "_pretty")) {
+        call.presentation = format::negotiate(&request_headers, &mut call.pairs)?;
     }
     call.segments.pop();
     match interaction(&call.segments)? {
         Interaction::Search { name, compartment } => {
-            let pairs = search::query::split(&call.query)?;
-            search(call, name, compartment, pairs).await
+            let (app, presentation) = (std::sync::Arc::clone(&call.app), call.presentation.clone());
+            let answer = search(call, name, compartment).await?;
+            Ok(super::present(&app, answer, presentation).await)
         }
         _ => Err(Failure::new(Kind::NotFound, IssueType::NotFound, "there is no search at this address")),
     }
@@ -189,15 +205,14 @@ async fn search(
     call: Call,
     name: String,
     compartment: Option<(String, String)>,
-    pairs: Vec<Pair>,
 ) -> Result<Answer, Failure> {
     let light = Budget::of_rows(call.app.lanes.limits.light_rows);
-    match run_search(&call, &name, compartment.as_ref(), &pairs, light) {
+    match run_search(&call, &name, compartment.as_ref(), &call.pairs, light) {
         Err(failure) if failure.kind == Kind::TooCostly => {
             let app = std::sync::Arc::clone(&call.app);
             let budget = call.app.hub.budget();
             app.lanes
-                .heavy(move || run_search(&call, &name, compartment.as_ref(), &pairs, budget))
+                .heavy(move || run_search(&call, &name, compartment.as_ref(), &call.pairs, budget))
                 .await
                 .unwrap_or_else(|| Err(interrupted()))
         }
@@ -223,7 +238,8 @@ fn run_search(
         is_lenient: call.preferences.is_lenient,
     };
     let query = call.app.hub.query(&request)?;
-    let answer = call.app.hub.search(&call.access, query, budget)?;
+    let mut answer = call.app.hub.search(&call.access, query, budget)?;
+    answer.query.understood.extend_from_slice(&call.presentation.pairs);
     let path = match compartment {
         Some((owner, id)) => format!("{}/{owner}/{id}/{name}", call.base),
         None => format!("{}/{name}", call.base),
@@ -239,6 +255,7 @@ pub(super) fn entry(call: &Call, url: &str) -> EntryResponse {
         let segments =
             path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
         let pairs = search::query::split(query)?;
+        let pairs: Vec<Pair> = pairs.into_iter().filter(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty")).collect();
         match interaction(&segments)? {
             Interaction::Search { name, compartment } => {
                 run_search(call, &name, compartment.as_ref(), &pairs, call.app.hub.budget())

@@ -1,7 +1,9 @@
 //! What headers and paths say.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use axum::http::{HeaderMap, header};
-use fhir::date_time::{Micros, civil_from_days};
+use fhir::date_time::Micros;
 use fhir::{IssueType, Limits};
 use hub::{Failure, Kind, Prefer, Provenance, WriteOptions, once_key, version_of_etag};
 
@@ -85,21 +87,39 @@ pub(crate) fn decode(segment: &str) -> Result<String, Failure> {
 
 /// A moment as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn http_date(moment: Micros) -> String {
-    let seconds = moment.div_euclid(1_000_000);
-    let days = seconds.div_euclid(86_400);
-    let (year, month, day) = civil_from_days(days);
-    let weekday =
-        ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][usize::try_from(days.rem_euclid(7)).unwrap_or(0)];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = MONTHS[usize::from(month).saturating_sub(1).min(11)];
-    let of_day = seconds.rem_euclid(86_400);
-    format!(
-        "{weekday}, {day:02} {month} {year:04} {:02}:{:02}:{:02} GMT",
-        of_day / 3600,
-        of_day / 60 % 60,
-        of_day % 60
-    )
+    let since_1970 = Duration::from_micros(u64::try_from(moment).unwrap_or(0));
+    httpdate::fmt_http_date(UNIX_EPOCH + since_1970)
+}
+
+/// `If-None-Match` and `If-Modified-Since`: whether the client has what it asks for already
+/// (<https://hl7.org/fhir/R4/http.html#cread>).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReadConditions {
+    none_match: Option<String>,
+    modified_since: Option<Duration>,
+}
+
+pub(crate) fn read_conditions(headers: &HeaderMap) -> ReadConditions {
+    let modified_since = text(headers, header::IF_MODIFIED_SINCE.as_str())
+        .and_then(|t| httpdate::parse_http_date(t).ok()?.duration_since(UNIX_EPOCH).ok());
+    ReadConditions { none_match: text(headers, header::IF_NONE_MATCH.as_str()).map(str::to_owned), modified_since }
+}
+
+impl ReadConditions {
+    /// Whether the version recorded at `moment` is what the client has. `If-None-Match` decides where both are there.
+    pub(crate) fn has(&self, version: u64, moment: Micros) -> bool {
+        if let Some(tags) = &self.none_match {
+            let own = version.to_string();
+            let is_own = |tag: &str| {
+                let tag = tag.trim();
+                tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"') == own
+            };
+            return tags.split(',').any(is_own);
+        }
+        // HTTP's dates have whole seconds.
+        let seconds = u64::try_from(moment / 1_000_000).unwrap_or(0);
+        self.modified_since.is_some_and(|since| seconds <= since.as_secs())
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +130,20 @@ mod tests {
     fn moments_are_written_as_http_does() {
         assert_eq!(http_date(784_111_777_000_000), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+
+    #[test]
+    fn what_the_client_has_is_not_sent_again() {
+        let conditions = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            read_conditions(&headers)
+        };
+        assert!(conditions("if-none-match", "W/\"2\", \"3\"").has(3, 0));
+        assert!(!conditions("if-none-match", "W/\"2\"").has(3, 0) && conditions("if-none-match", "*").has(3, 0));
+        let since = conditions("if-modified-since", "Thu, 01 Jan 1970 00:00:10 GMT");
+        assert!(since.has(1, 10_900_000) && !since.has(1, 11_000_000));
+        assert!(!conditions("if-modified-since", "yesterday").has(1, 0) && !ReadConditions::default().has(1, 0));
     }
 
     #[test]

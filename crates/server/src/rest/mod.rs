@@ -2,8 +2,11 @@
 
 mod body;
 mod bundle;
+mod format;
 mod get;
 mod headers;
+mod operation;
+mod patch;
 mod write;
 
 use axum::extract::{Request, State};
@@ -12,11 +15,10 @@ use axum::response::Response as AxumResponse;
 use bytes::Bytes;
 use fhir::{Issue, IssueType};
 use hub::{Access, Failure, Kind, outcome};
+use search::query::Pair;
 
+use self::format::{Format, Presentation};
 use crate::{Shared, open};
-
-/// The media type of every answer.
-const FHIR_JSON: &str = "application/fhir+json;charset=utf-8";
 
 /// What every interaction needs to know of its request.
 pub(crate) struct Call {
@@ -26,25 +28,31 @@ pub(crate) struct Call {
     pub(crate) base: String,
     /// Path segments after `/fhir`, decoded.
     pub(crate) segments: Vec<String>,
-    /// The query string, undecoded.
-    pub(crate) query: String,
+    /// The parameters, decoded, without those about the answer's form.
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) presentation: Presentation,
     pub(crate) preferences: headers::Preferences,
+    /// What a read's answer depends on.
+    pub(crate) conditions: headers::ReadConditions,
 }
 
 /// An answer on its way to a response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Option<String>,
+    pub(crate) format: Format,
+    /// Whether the body is in the form asked for already.
+    pub(crate) is_presented: bool,
     pub(crate) headers: Vec<(HeaderName, String)>,
 }
 
 impl Answer {
     pub(crate) fn json(status: u16, body: String) -> Answer {
-        Answer { status, body: Some(body), headers: Vec::new() }
+        Answer { body: Some(body), ..Answer::empty(status) }
     }
 
     pub(crate) fn empty(status: u16) -> Answer {
-        Answer { status, body: None, headers: Vec::new() }
+        Answer { status, body: None, format: Format::Json, is_presented: false, headers: Vec::new() }
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: String) -> Answer {
@@ -57,22 +65,38 @@ impl Answer {
 pub(crate) async fn handle(State(app): State<Shared>, request: Request) -> AxumResponse {
     let began = std::time::Instant::now();
     let method = request.method().clone();
-    let answer = match call(app, &request) {
-        Ok(call) => match negotiate(&request) {
-            Ok(()) => dispatch(call, request).await,
-            Err(answer) => Err(answer),
-        },
-        Err(failure) => Err(failure),
+    let (answer, presentation) = match call(&app, &request) {
+        Ok(call) => {
+            let presentation = call.presentation.clone();
+            (dispatch(call, request).await, presentation)
+        }
+        Err(failure) => (Err(failure), Presentation::default()),
     };
-    let response = match answer {
-        Ok(answer) => respond(answer),
-        Err(failure) => respond_with_failure(&failure),
-    };
+    let answer = answer.unwrap_or_else(|failure| of_failure(&failure));
+    let response = respond(present(&app, answer, presentation).await);
     metrics::counter!("yojigen_requests_total", "method" => method_label(&method), "status" => status_label(response.status()))
         .increment(1);
     metrics::histogram!("yojigen_request_seconds", "method" => method_label(&method))
         .record(began.elapsed().as_secs_f64());
     response
+}
+
+/// Brings an answer into the form asked for; a large one where it holds nobody up.
+pub(crate) async fn present(app: &Shared, mut answer: Answer, presentation: Presentation) -> Answer {
+    let is_as_it_is = presentation.format == Format::Json && !presentation.is_pretty;
+    let is_done = is_as_it_is || std::mem::replace(&mut answer.is_presented, true);
+    let Some(json) = answer.body.take_if(|_| !is_done) else { return answer };
+    answer.format = presentation.format;
+    let written = if json.len() <= app.lanes.limits.light_body {
+        format::present(json, &presentation)
+    } else {
+        let work = move || format::present(json, &presentation);
+        app.lanes.heavy(work).await.unwrap_or_else(|| Err(write::interrupted()))
+    };
+    match written {
+        Ok(body) => Answer { body: Some(body), ..answer },
+        Err(failure) => of_failure(&failure),
+    }
 }
 
 fn method_label(method: &Method) -> &'static str {
@@ -81,6 +105,7 @@ fn method_label(method: &Method) -> &'static str {
         Method::HEAD => "HEAD",
         Method::POST => "POST",
         Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
         Method::DELETE => "DELETE",
         _ => "other",
     }
@@ -95,67 +120,38 @@ fn status_label(status: StatusCode) -> &'static str {
     }
 }
 
-fn call(app: Shared, request: &Request) -> Result<Call, Failure> {
+fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
     let uri = request.uri();
     let host = open::host(request.headers(), uri).unwrap_or("localhost");
     let base = format!("http://{host}/fhir");
     let path = uri.path().strip_prefix("/fhir").unwrap_or_default();
     let segments =
         path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
+    let mut pairs = search::query::split(uri.query().unwrap_or_default())?;
+    let presentation = format::negotiate(request.headers(), &mut pairs)?;
     let mut access = Access::open("rest");
     access.circumstances.request_id = headers::request_id(request.headers());
     let preferences = headers::preferences(request.headers());
-    Ok(Call { app, access, base, segments, query: uri.query().unwrap_or_default().to_owned(), preferences })
-}
-
-/// Whether the client takes JSON.
-fn negotiate(request: &Request) -> Result<(), Failure> {
-    let Some(accept) = request.headers().get(header::ACCEPT).and_then(|a| a.to_str().ok()) else {
-        return Ok(());
-    };
-    let takes_json = accept.split(',').any(|range| {
-        let kind = range.split(';').next().unwrap_or_default().trim();
-        matches!(
-            kind,
-            "*/*"
-                | "application/*"
-                | "application/fhir+json"
-                | "application/json"
-                | "application/json+fhir"
-                | "text/json"
-                | "text/html"
-                | ""
-        )
-    });
-    if takes_json {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Kind::NotAcceptable,
-        IssueType::NotSupported,
-        format!("Accept: '{accept}' is not available here; application/fhir+json is"),
-    ))
+    let conditions = headers::read_conditions(request.headers());
+    let app = Shared::clone(app);
+    Ok(Call { app, access, base, segments, pairs, presentation, preferences, conditions })
 }
 
 async fn dispatch(call: Call, request: Request) -> Result<Answer, Failure> {
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     match (request.method(), segments.as_slice()) {
+        (&Method::GET | &Method::HEAD | &Method::POST, _) if operation::is_operation(&call.segments) => {
+            operation::operation(call, request).await
+        }
         (&Method::GET | &Method::HEAD, _) => get::get(call).await,
         (&Method::POST, []) => bundle::bundle(call, request).await,
         (&Method::POST, [.., "_search"]) => get::search_by_post(call, request).await,
         (&Method::POST, [_]) => write::create(call, request).await,
         (&Method::PUT, [_, _]) => write::update(call, request).await,
         (&Method::DELETE, [_, _]) => write::delete(call, request).await,
-        (&Method::PUT | &Method::DELETE, [_]) => Err(Failure::new(
-            Kind::NotSupported,
-            IssueType::NotSupported,
-            "conditional updates and deletes are not available here; name the resource by its id: Type/id",
-        )),
-        (&Method::PATCH, _) => Err(Failure::new(
-            Kind::NotSupported,
-            IssueType::NotSupported,
-            "PATCH is not available here; send the whole resource with PUT",
-        )),
+        (&Method::PUT, [_]) => write::conditional_update(call, request).await,
+        (&Method::DELETE, [_]) => write::conditional_delete(call, request).await,
+        (&Method::PATCH, [_] | [_, _]) => patch::patch(call, request).await,
         (method, _) => Err(Failure::new(
             Kind::NotAllowed,
             IssueType::NotSupported,
@@ -173,7 +169,7 @@ fn respond(answer: Answer) -> AxumResponse {
             }
         }
         if answer.body.is_some() {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.format.media_type()));
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
@@ -182,7 +178,7 @@ fn respond(answer: Answer) -> AxumResponse {
 }
 
 /// A failure as an OperationOutcome.
-pub(crate) fn respond_with_failure(failure: &Failure) -> AxumResponse {
+fn of_failure(failure: &Failure) -> Answer {
     let mut answer = Answer::json(failure.kind.status(), outcome::outcome(&failure.issues));
     if let Some(version) = failure.version {
         answer = answer.with(header::ETAG, hub::bundle::etag(version));
@@ -190,7 +186,7 @@ pub(crate) fn respond_with_failure(failure: &Failure) -> AxumResponse {
     if failure.kind == Kind::Unavailable {
         answer = answer.with(header::RETRY_AFTER, "2".to_owned());
     }
-    respond(answer)
+    answer
 }
 
 /// One finding as an OperationOutcome.

@@ -2,12 +2,13 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use fhir::{IssueType, Resource, TypeId, r4};
+use fhir::{IssueType, Limits, Resource, TypeId, r4};
 use hub::{Failure, Kind, Prefer, Prepared, WriteOptions, described, outcome};
 use store::{CommandOutcome, Effect, Outcome, Rejection};
 use tokio::sync::oneshot;
 
-use super::{Answer, Call, body, headers};
+use super::format::Format;
+use super::{Answer, Call, body, format, headers};
 
 /// The type a path names.
 pub(super) fn type_named(name: &str) -> Result<TypeId, Failure> {
@@ -24,28 +25,29 @@ pub(super) fn type_named(name: &str) -> Result<TypeId, Failure> {
 }
 
 /// Refuses parameters on an interaction that has none.
-fn no_parameters(call: &Call) -> Result<(), Failure> {
-    let pairs = search::query::split(&call.query)?;
-    match pairs
-        .iter()
-        .find(|(n, v)| !(n == "_format" && v.contains("json") || n == "_pretty" && v == "false"))
-    {
-        None => Ok(()),
-        Some((name, _)) => Err(Failure::new(
+pub(super) fn no_parameters(call: &Call) -> Result<(), Failure> {
+    match call.pairs.first() {
+        Some((name, _)) if !call.preferences.is_lenient => Err(Failure::new(
             Kind::Invalid,
             IssueType::NotSupported,
             format!("{name}: this interaction takes no such parameter"),
         )),
+        _ => Ok(()),
     }
 }
 
-/// Waits for a write's outcome without holding a thread.
-pub(super) async fn submit(call: &Call, prepared: Prepared) -> Result<Outcome, Rejection> {
+/// Submits a write; its outcome comes later.
+pub(super) fn propose(call: &Call, prepared: Prepared) -> oneshot::Receiver<Result<Outcome, Rejection>> {
     let (sender, receiver) = oneshot::channel();
     call.app.hub.submit(prepared, move |outcome| {
         let _ = sender.send(outcome);
     });
-    receiver.await.unwrap_or(Err(Rejection::Store(store::Error::Stopped)))
+    receiver
+}
+
+/// Waits for a write's outcome without holding a thread.
+pub(super) async fn submit(call: &Call, prepared: Prepared) -> Result<Outcome, Rejection> {
+    propose(call, prepared).await.unwrap_or(Err(Rejection::Store(store::Error::Stopped)))
 }
 
 /// Reads the resource and prepares its write, in the light or heavy lane as its size asks.
@@ -57,22 +59,13 @@ async fn prepare(
     + Send
     + 'static,
 ) -> Result<Prepared, Failure> {
-    body::check_type(request.headers())?;
+    let format = format::of_body(request.headers())?;
     let options = headers::write_options(request.headers(), &call.app.hub.limits)?;
     let read = body::read(&call.app, request, call.app.hub.limits.resource_bytes).await?;
     let (hub, access) = (call.app.hub.clone(), call.access.clone());
     let is_light = read.bytes.len() <= call.app.lanes.limits.light_body;
     let work = move || {
-        let resource = fhir::json::parse(&read.bytes, &hub.limits)?;
-        let found = resource.root().value_type();
-        if found != wanted {
-            let message = format!(
-                "the resource is a {}, the address says {}",
-                r4().type_name(found),
-                r4().type_name(wanted)
-            );
-            return Err(Failure::new(Kind::Invalid, IssueType::Invalid, message).under(r4().type_name(found)));
-        }
+        let resource = resource_of(wanted, format, &read, &hub.limits)?;
         let prepared = how(&hub, &access, &resource, &options);
         drop(read.room);
         prepared
@@ -83,12 +76,27 @@ async fn prepare(
     call.app.lanes.heavy(work).await.unwrap_or_else(|| Err(interrupted()))
 }
 
+/// Reads a body that must be a resource of a type.
+fn resource_of(wanted: TypeId, format: Format, read: &body::Body, limits: &Limits) -> Result<Resource, Failure> {
+    let resource = format.read(&read.bytes, limits)?;
+    let found = resource.root().value_type();
+    if found != wanted {
+        let message = format!(
+            "the resource is a {}, the address says {}",
+            r4().type_name(found),
+            r4().type_name(wanted)
+        );
+        return Err(Failure::new(Kind::Invalid, IssueType::Invalid, message).under(r4().type_name(found)));
+    }
+    Ok(resource)
+}
+
 pub(super) fn interrupted() -> Failure {
     Failure::new(Kind::Internal, IssueType::Exception, "the work was interrupted")
 }
 
 /// The answer to a write of one resource.
-fn answer(call: &Call, outcome: &CommandOutcome) -> Result<Answer, Failure> {
+pub(super) fn answer(call: &Call, outcome: &CommandOutcome) -> Result<Answer, Failure> {
     let name = format!("{}/{}", r4().type_name(outcome.resource_type), outcome.id);
     let status = match outcome.effect {
         Effect::Created => 201,
@@ -119,7 +127,7 @@ fn answer(call: &Call, outcome: &CommandOutcome) -> Result<Answer, Failure> {
     Ok(answer)
 }
 
-fn first(outcome: Outcome) -> Result<CommandOutcome, Failure> {
+pub(super) fn first(outcome: Outcome) -> Result<CommandOutcome, Failure> {
     outcome.commands.into_iter().next().ok_or_else(interrupted)
 }
 
@@ -133,6 +141,81 @@ pub(super) async fn create(call: Call, request: Request) -> Result<Answer, Failu
     let prepared = prepared.await?;
     let outcome = first(submit(&call, prepared).await?)?;
     answer(&call, &outcome)
+}
+
+/// Submits what `prepare` gives, anew while it is overtaken by other writes.
+pub(super) async fn submit_while_moved(
+    call: &Call,
+    mut prepare: impl FnMut() -> Result<Prepared, Failure>,
+) -> Result<Outcome, Failure> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match submit(call, prepare()?).await {
+            Err(rejection) if hub::Hub::is_moved(&rejection) && attempts < hub::ATTEMPTS => {}
+            done => return Ok(done?),
+        }
+    }
+}
+
+/// The parameters as a search: what names the resource of a conditional interaction.
+pub(super) fn criteria(call: &Call) -> String {
+    let pairs = call.pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace('=', "%3D")
+}
+
+pub(super) fn needs_criteria(call: &Call) -> Result<String, Failure> {
+    if call.pairs.is_empty() {
+        let message = "name the resource by its id (Type/id) or by a search (Type?parameter=value)";
+        return Err(Failure::new(Kind::Invalid, IssueType::Required, message));
+    }
+    Ok(criteria(call))
+}
+
+/// `PUT [base]/Type?search`
+pub(super) async fn conditional_update(call: Call, request: Request) -> Result<Answer, Failure> {
+    let criteria = needs_criteria(&call)?;
+    let resource_type = type_named(&call.segments[0])?;
+    let format = format::of_body(request.headers())?;
+    let options = options(request.headers(), &call)?;
+    let read = body::read(&call.app, request, call.app.hub.limits.resource_bytes).await?;
+    let limits = call.app.hub.limits;
+    let resource = resource_of(resource_type, format, &read, &limits)?;
+    let prepare = || call.app.hub.update_by(&call.access, resource.root(), &criteria, &options);
+    let outcome = first(submit_while_moved(&call, prepare).await?)?;
+    answer(&call, &outcome)
+}
+
+/// `DELETE [base]/Type?search`
+pub(super) async fn conditional_delete(call: Call, request: Request) -> Result<Answer, Failure> {
+    let criteria = needs_criteria(&call)?;
+    let resource_type = type_named(&call.segments[0])?;
+    let options = options(request.headers(), &call)?;
+    let prepare = || call.app.hub.delete_by(&call.access, resource_type, &criteria, &options);
+    if prepare()?.is_empty() {
+        return Ok(match call.preferences.answer {
+            Prefer::OperationOutcome => {
+                let message = format!("{}?{criteria} finds nothing to delete", call.segments[0]);
+                Answer::json(200, outcome::outcome(&[outcome::information(&message)]))
+            }
+            _ => Answer::empty(204),
+        });
+    }
+    let outcome = submit_while_moved(&call, prepare).await?;
+    match outcome.commands.as_slice() {
+        [only] => answer(&call, only),
+        many => Ok(match call.preferences.answer {
+            Prefer::OperationOutcome => {
+                let deleted: Vec<_> = many.iter().map(|c| outcome::information(&described(c))).collect();
+                Answer::json(200, outcome::outcome(&deleted))
+            }
+            _ => Answer::empty(204),
+        }),
+    }
 }
 
 /// `PUT [base]/Type/id`
@@ -158,6 +241,6 @@ pub(super) async fn delete(call: Call, request: Request) -> Result<Answer, Failu
     answer(&call, &outcome)
 }
 
-fn options(headers: &HeaderMap, call: &Call) -> Result<WriteOptions, Failure> {
+pub(super) fn options(headers: &HeaderMap, call: &Call) -> Result<WriteOptions, Failure> {
     headers::write_options(headers, &call.app.hub.limits)
 }

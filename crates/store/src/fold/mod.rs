@@ -24,7 +24,7 @@ use crate::layout::meta::{Counters, counters_key, index_key};
 use crate::layout::{circumstances, classes, heads, history, ids, live, once, past, symbols, totals};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
 use crate::proposal::{
-    Action, Command, CommandOutcome, Criteria, Effect, Outcome, Proposal, Reason, Rejection,
+    Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection,
 };
 use crate::search::{Searcher, SystemNames};
 
@@ -62,6 +62,7 @@ pub(crate) struct Recorded {
     pub(crate) instant: Micros,
     pub(crate) nonces: Vec<Option<[u8; NONCE_BYTES]>>,
     pub(crate) resolved: Vec<Vec<(String, u8, PackedId)>>,
+    pub(crate) criteria: Vec<Option<String>>,
 }
 
 impl Fold {
@@ -227,7 +228,7 @@ impl Fold {
         let commands = commands.into_iter().map(|command| CommandOutcome {
             effect: match command.operation {
                 Operation::Create => Effect::Created,
-                Operation::Update => Effect::Updated,
+                Operation::Update | Operation::Replace => Effect::Updated,
                 Operation::Delete => Effect::Deleted,
             },
             resource_type: type_of(command.type_number),
@@ -294,6 +295,22 @@ struct Transaction<'f> {
     changes: Changes,
 }
 
+/// What the log keeps of a command beside what it did.
+struct Beside {
+    if_match: Option<u64>,
+    criteria: Option<String>,
+    resolved: Vec<(String, u8, PackedId)>,
+}
+
+/// The search a command is conditional on.
+fn criteria_of(command: &Command) -> Option<String> {
+    match (&command.condition, &command.action) {
+        (Some(condition), _) => Some(condition.criteria.text.clone()),
+        (None, Action::Create { if_none_exist: Some(criteria), .. }) => Some(criteria.text.clone()),
+        _ => None,
+    }
+}
+
 fn reject(index: usize, reason: Reason, code: IssueType, message: impl Into<String>) -> Rejection {
     Rejection::Command { index, reason, issue: Issue::error(code, message) }
 }
@@ -354,8 +371,15 @@ impl<'f> Transaction<'f> {
             }
             let nonce = recorded.and_then(|r| r.nonces.get(index).copied().flatten());
             let nonce = nonce.unwrap_or_else(|| entropy.nonce());
-            let resolved = std::mem::take(&mut resolved[index]);
-            outcomes.push(self.command(index, command, nonce, resolved)?);
+            let beside = Beside {
+                if_match: command.if_match.or(command.based_on),
+                criteria: match recorded {
+                    Some(recorded) => recorded.criteria.get(index).cloned().flatten(),
+                    None => criteria_of(&command),
+                },
+                resolved: std::mem::take(&mut resolved[index]),
+            };
+            outcomes.push(self.command(index, command, nonce, beside)?);
         }
         let instant = self.changes.instant;
         if self.commands.is_empty() {
@@ -380,6 +404,11 @@ impl<'f> Transaction<'f> {
         found: &mut [Option<CommandOutcome>],
         resolved: &mut [Vec<(String, u8, PackedId)>],
     ) -> Result<(), Rejection> {
+        for (index, command) in proposal.commands.iter().enumerate() {
+            if let Some(condition) = &command.condition {
+                self.check(index, condition)?;
+            }
+        }
         let mut substitutions = Substitutions::new();
         for (index, command) in proposal.commands.iter().enumerate() {
             let Action::Create { if_none_exist: Some(criteria), .. } = &command.action else { continue };
@@ -395,9 +424,9 @@ impl<'f> Transaction<'f> {
                 continue;
             }
             let (draft, references) = match &mut command.action {
-                Action::Create { draft, references, .. } | Action::Update { draft, references } => {
-                    (draft, references)
-                }
+                Action::Create { draft, references, .. }
+                | Action::Update { draft, references }
+                | Action::Replace { draft, references } => (draft, references),
                 Action::Delete => continue,
             };
             let mut own = substitutions.clone();
@@ -418,11 +447,33 @@ impl<'f> Transaction<'f> {
         Ok(())
     }
 
-    /// At most two resources that satisfy criteria.
-    fn matches(&self, index: usize, criteria: &Criteria) -> Result<Vec<ResourceNumber>, Rejection> {
+    /// Whether a search still finds what a command was planned on.
+    fn check(&self, index: usize, condition: &Condition) -> Result<(), Rejection> {
+        let mut found = Vec::new();
+        for number in self.matches(index, &condition.criteria, condition.found.len() + 1)? {
+            found.push(self.stored_head(number)?.id.unpack());
+        }
+        let mut planned = condition.found.clone();
+        planned.sort_unstable();
+        found.sort_unstable();
+        if found == planned {
+            return Ok(());
+        }
+        let text = &condition.criteria.text;
+        let message = format!("what {text} finds changed while this was being written; try again");
+        Err(reject(index, Reason::Moved, IssueType::Conflict, message))
+    }
+
+    /// The first resources that satisfy criteria, at most so many.
+    fn matches(
+        &self,
+        index: usize,
+        criteria: &Criteria,
+        limit: usize,
+    ) -> Result<Vec<ResourceNumber>, Rejection> {
         let searcher =
             Searcher::newest(self.view, self.fold.counters.place, self.fold.last_instant, &self.fold.systems);
-        searcher.first_matches(&criteria.query, 2).map_err(|failure| match failure {
+        searcher.first_matches(&criteria.query, limit).map_err(|failure| match failure {
             crate::search::Failure::Store(error) => Rejection::Store(error),
             crate::search::Failure::Query(issue) => {
                 Rejection::Command { index, reason: Reason::PreconditionFailed, issue }
@@ -432,7 +483,7 @@ impl<'f> Transaction<'f> {
 
     fn find_existing(&self, index: usize, criteria: &Criteria) -> Result<Option<CommandOutcome>, Rejection> {
         let name = r4().type_name(criteria.query.resource_type);
-        match self.matches(index, criteria)?.as_slice() {
+        match self.matches(index, criteria, 2)?.as_slice() {
             [] => Ok(None),
             [number] => {
                 let head = self.stored_head(*number)?;
@@ -456,7 +507,7 @@ impl<'f> Transaction<'f> {
 
     fn find_target(&self, index: usize, criteria: &Criteria) -> Result<(u8, PackedId), Rejection> {
         let text = &criteria.text;
-        match self.matches(index, criteria)?.as_slice() {
+        match self.matches(index, criteria, 2)?.as_slice() {
             [number] => {
                 let head = self.stored_head(*number)?;
                 Ok((head.type_number, head.id))
@@ -524,7 +575,7 @@ impl<'f> Transaction<'f> {
         index: usize,
         command: Command,
         nonce: [u8; NONCE_BYTES],
-        resolved: Vec<(String, u8, PackedId)>,
+        beside: Beside,
     ) -> Result<CommandOutcome, Rejection> {
         let Some(type_number) = r4().resource_number(command.resource_type) else {
             return Err(reject(index, Reason::Invalid, IssueType::Invalid, "this type has no instances"));
@@ -574,35 +625,30 @@ impl<'f> Transaction<'f> {
                 ));
             }
         }
+        if let Some(version) = command.based_on
+            && (head.state != State::Live || head.version != version)
+        {
+            let message = format!("{name} changed while this was being written; try again");
+            return Err(reject(index, Reason::Moved, IssueType::Conflict, message));
+        }
         let mut head = head;
         if let Some(version) = command.version.and_then(|v| v.checked_sub(1)).filter(|v| *v > head.version) {
             // Earlier versions are not known here.
             head.version = version;
         }
         match command.action {
-            Action::Delete => self.end(&command.id, command.if_match, number, head).map_err(Rejection::Store),
+            Action::Delete => self.end(&command.id, beside, number, head).map_err(Rejection::Store),
             Action::Create { .. } if head.state == State::Live => Err(reject(
                 index,
                 Reason::Invalid,
                 IssueType::Duplicate,
                 format!("{name} exists already; update it, or create without an id"),
             )),
-            Action::Create { draft, if_none_exist, .. } => {
-                let criteria = if_none_exist.map(|c| c.text);
-                self.write(
-                    index,
-                    &command.id,
-                    command.if_match,
-                    number,
-                    head,
-                    *draft,
-                    nonce,
-                    resolved,
-                    criteria,
-                )
+            Action::Create { draft, .. } | Action::Update { draft, .. } => {
+                self.write(index, &command.id, number, head, *draft, nonce, beside, Operation::Update)
             }
-            Action::Update { draft, .. } => {
-                self.write(index, &command.id, command.if_match, number, head, *draft, nonce, resolved, None)
+            Action::Replace { draft, .. } => {
+                self.write(index, &command.id, number, head, *draft, nonce, beside, Operation::Replace)
             }
         }
     }
@@ -613,17 +659,16 @@ impl<'f> Transaction<'f> {
         &mut self,
         index: usize,
         id: &str,
-        if_match: Option<u64>,
         number: ResourceNumber,
         mut head: Head,
         mut draft: Draft,
         nonce: [u8; NONCE_BYTES],
-        resolved: Vec<(String, u8, PackedId)>,
-        if_none_exist: Option<String>,
+        beside: Beside,
+        operation: Operation,
     ) -> Result<CommandOutcome, Rejection> {
         let was_live = head.state == State::Live;
         let resource_type = type_of(head.type_number);
-        if was_live && head.has_labels {
+        if was_live && head.has_labels && operation != Operation::Replace {
             let (_, old) = self.current(number, &head)?;
             let labels = kept_labels(&old, &draft.body).map_err(|issue| Rejection::Command {
                 index,
@@ -697,7 +742,7 @@ impl<'f> Transaction<'f> {
         if head.place.0 > 0 && head.person != person {
             head.earlier_persons.push((self.place, head.person));
         }
-        let operation = if was_live { Operation::Update } else { Operation::Create };
+        let operation = if was_live { operation } else { Operation::Create };
         head.state = State::Live;
         head.version += 1;
         head.place = self.place;
@@ -718,9 +763,9 @@ impl<'f> Transaction<'f> {
             operation,
             type_number: head.type_number,
             id: head.id.clone(),
-            if_match,
-            if_none_exist,
-            resolved,
+            if_match: beside.if_match,
+            criteria: beside.criteria,
+            resolved: beside.resolved,
             body: Some((log::body_hash(&nonce, &draft.body.text), size)),
             resource: number,
             person,
@@ -741,7 +786,7 @@ impl<'f> Transaction<'f> {
     fn end(
         &mut self,
         id: &str,
-        if_match: Option<u64>,
+        beside: Beside,
         number: ResourceNumber,
         mut head: Head,
     ) -> Result<CommandOutcome, Error> {
@@ -791,9 +836,9 @@ impl<'f> Transaction<'f> {
             operation: Operation::Delete,
             type_number: head.type_number,
             id: head.id.clone(),
-            if_match,
-            if_none_exist: None,
-            resolved: Vec::new(),
+            if_match: beside.if_match,
+            criteria: beside.criteria,
+            resolved: beside.resolved,
             body: None,
             resource: number,
             person: head.person,

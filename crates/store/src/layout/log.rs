@@ -83,6 +83,8 @@ pub enum Operation {
     Update,
     /// An end.
     Delete,
+    /// A further version whose tags and security labels are just those it says.
+    Replace,
 }
 
 /// A command, as accepted.
@@ -96,8 +98,8 @@ pub struct Command {
     pub id: PackedId,
     /// The version it required (`If-Match`).
     pub if_match: Option<u64>,
-    /// The search that had to find nothing (`If-None-Exist`).
-    pub if_none_exist: Option<String>,
+    /// The search it was conditional on: it found nothing, or only what was updated or deleted.
+    pub criteria: Option<String>,
     /// Conditional references, and what each resolved to (type's number, id).
     pub resolved: Vec<(String, u8, PackedId)>,
     /// The body's keyed hash and size; none for a deletion.

@@ -11,6 +11,7 @@
 //!   expect:                # JSON pointer: value; a text between slashes is contained; null means absent
 //!     /id: $keep patient   # kept under a name, used later as ${patient}
 //!   expect-headers: {etag: W/"1"}
+//!   expect-body: [text]    # contained in the answer as it came
 //! ```
 
 use std::collections::BTreeMap;
@@ -75,10 +76,14 @@ fn run(file: &Path) {
         };
         let answer = try_send(&agent, &base, method, &filled(path, &kept), &headers, &body).unwrap();
         assert_eq!(answer.status, step["status"].as_u64().unwrap() as u16, "{name}: {}", answer.body);
-        let json = answer.json();
+        let json = if step["expect"].is_null() { Value::Null } else { answer.json() };
         for (pointer, expected) in step["expect"].as_object().into_iter().flatten() {
             let place = format!("{name}: {pointer} of {}", answer.body);
             check(&place, expected, json.pointer(&filled(pointer, &kept)), &mut kept);
+        }
+        for part in step["expect-body"].as_array().into_iter().flatten() {
+            let part = filled(part.as_str().unwrap(), &kept);
+            assert!(answer.body.contains(&part), "{name}: no '{part}' in {}", answer.body);
         }
         for (header, expected) in step["expect-headers"].as_object().into_iter().flatten() {
             let found = answer.header(&header.to_lowercase()).map(|v| Value::String(v.to_owned()));

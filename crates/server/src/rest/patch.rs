@@ -1,0 +1,58 @@
+//! patch.
+
+use axum::extract::Request;
+use axum::http::header;
+use fhir::IssueType;
+use hub::patch::Patch;
+use hub::{Failure, Kind};
+
+use super::format::Format;
+use super::write::{answer, criteria, first, needs_criteria, no_parameters, options, submit_while_moved, type_named};
+use super::{Answer, Call, body};
+
+/// Reads the patch a body is, by its type.
+fn read(kind: &str, bytes: &[u8], call: &Call) -> Result<Patch, Failure> {
+    let plain = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match plain.as_str() {
+        "application/json-patch+json" => Patch::json(bytes),
+        "application/xml-patch+xml" => {
+            let text = std::str::from_utf8(bytes)
+                .map_err(|_| Failure::new(Kind::Invalid, IssueType::Structure, "the patch is not UTF-8"))?;
+            Patch::xml(text)
+        }
+        other => match Format::named(other) {
+            Some(format) => Patch::fhirpath(format.read(bytes, &call.app.hub.limits)?),
+            None => Err(Failure::new(
+                Kind::UnsupportedMediaType,
+                IssueType::NotSupported,
+                format!(
+                    "Content-Type: '{plain}' is not read here; a patch is application/json-patch+json, application/xml-patch+xml, or a Parameters resource (FHIRPath Patch) as application/fhir+json or application/fhir+xml"
+                ),
+            )),
+        },
+    }
+}
+
+/// `PATCH [base]/Type/id` and `PATCH [base]/Type?search`
+pub(super) async fn patch(call: Call, request: Request) -> Result<Answer, Failure> {
+    let resource_type = type_named(&call.segments[0])?;
+    let id = call.segments.get(1).cloned();
+    if id.is_some() {
+        no_parameters(&call)?;
+    } else {
+        needs_criteria(&call)?;
+    }
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = kind.to_owned();
+    let options = options(request.headers(), &call)?;
+    let sent = body::read(&call.app, request, call.app.hub.limits.resource_bytes).await?;
+    let patch = read(&kind, &sent.bytes, &call)?;
+    let hub = &call.app.hub;
+    let criteria = criteria(&call);
+    let prepare = || match &id {
+        Some(id) => hub.patch(&call.access, resource_type, id, &patch, &options),
+        None => hub.patch_by(&call.access, resource_type, &criteria, &patch, &options),
+    };
+    let outcome = first(submit_while_moved(&call, prepare).await?)?;
+    answer(&call, &outcome)
+}
