@@ -343,5 +343,23 @@ fn delete(document: &mut Element, node: NodeRef<'_>) -> Result<(), String> {
             take(document, node)?;
         }
     }
+    // An element that says nothing more goes as well.
+    let mut way = split(node)?.0;
+    while let Some((name, nth)) = way.pop() {
+        let mut owner = &mut *document;
+        for (name, nth) in &way {
+            owner = step(owner, name, *nth)?;
+        }
+        let is_emptied = |part: &Part| match part {
+            Part::Element(e) => e.local_name() == name && e.children.is_empty() && e.attributes.is_empty(),
+            _ => false,
+        };
+        let same = owner.children.iter().enumerate().filter(|(_, p)| matches!(p, Part::Element(e) if e.local_name() == name));
+        let Some((at, part)) = same.into_iter().nth(nth) else { break };
+        if !is_emptied(part) {
+            break;
+        }
+        owner.children.remove(at);
+    }
     Ok(())
 }
