@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use fhir::{Limits, r4};
+use hub::patch::Patch;
 use hub::{Access, Hub, OsEntropy, SearchLimits, SearchRequest, SystemClock, WriteOptions};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -21,6 +22,8 @@ const MEMORY_KILOBYTES: u64 = 1 << 20;
 const POOL: usize = 4000;
 /// Outcomes told apart at most.
 const OUTCOMES: usize = 200_000;
+
+const PATIENT: &str = r#"{"resourceType":"Patient","id":"a","active":true,"_active":{"extension":[{"url":"http://e","valueString":"x"}]},"name":[{"family":"x","given":["y",null],"_given":[null,{"id":"g"}]}],"birthDate":"1975-04-02","contained":[{"resourceType":"Organization","id":"c"}],"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>x &lt; y</p></div>"}}"#;
 
 /// What reads an input; a short name of what it made of it.
 type Target<'t> = Box<dyn FnMut(&[u8]) -> String + 't>;
@@ -36,11 +39,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "--seconds" => seconds = value()?.parse()?,
             "--seed" => seed = value()?.parse()?,
             "--package" => package = Some(PathBuf::from(value()?)),
-            target @ ("json" | "fhirpath" | "search" | "bundles") => name = Some(target),
-            other => bail!("unknown: {other}; targets are json, fhirpath, search, bundles"),
+            target @ ("json" | "xml" | "fhirpath" | "search" | "bundles" | "patch") => name = Some(target),
+            other => bail!("unknown: {other}; targets are json, xml, fhirpath, search, bundles, patch"),
         }
     }
-    let name = name.context("name a target: json, fhirpath, search or bundles")?;
+    let name = name.context("name a target: json, xml, fhirpath, search, bundles or patch")?;
     println!("{name}: --seed {seed} --seconds {seconds}");
     let folder = tempfile::tempdir()?;
     let hub = hub(folder.path())?;
@@ -116,6 +119,37 @@ fn target<'h>(name: &str, hub: &'h Hub) -> Target<'h> {
             }
             Err(issues) => issues.first().map(|i| kind(&i.diagnostics)).unwrap_or_default(),
         }),
+        "xml" => Box::new(|input| match fhir::xml::parse(input, &Limits::default()) {
+            Ok(read) => {
+                if let Ok(xml) = fhir::xml::to_xml(read.root()) {
+                    let again = fhir::xml::parse(xml.as_bytes(), &Limits::default());
+                    let xml_again = again.ok().and_then(|a| fhir::xml::to_xml(a.root()).ok());
+                    assert!(
+                        xml_again.as_deref() == Some(xml.as_str()),
+                        "what was written does not read again"
+                    );
+                }
+                format!("read {} {}", read.root().type_name(), read.node_count().min(60))
+            }
+            Err(issues) => issues.first().map(|i| kind(&i.diagnostics)).unwrap_or_default(),
+        }),
+        "patch" => {
+            let patient = fhir::json::parse(PATIENT.as_bytes(), &Limits::default());
+            Box::new(move |input| {
+                let Ok(patient) = &patient else { return String::new() };
+                let patch = match input.first() {
+                    Some(b'[') => Patch::json(input),
+                    Some(b'<') => Patch::xml(&String::from_utf8_lossy(input)),
+                    _ => fhir::json::parse(input, &Limits::default())
+                        .map_err(hub::Failure::invalid)
+                        .and_then(Patch::fhirpath),
+                };
+                match patch.and_then(|p| p.apply(patient, &Limits::default())) {
+                    Ok(patched) => format!("patched {}", patched.node_count().min(60)),
+                    Err(failure) => failure.issues.first().map(|i| kind(&i.diagnostics)).unwrap_or_default(),
+                }
+            })
+        }
         "fhirpath" => {
             let example = r#"{"resourceType":"Patient","id":"a","name":[{"family":"x","given":["y","z"]}],"birthDate":"1975-04-02","extension":[{"url":"http://e","valueDecimal":1.50}]}"#;
             let patient = fhir::json::parse(example.as_bytes(), &Limits::default());
@@ -202,18 +236,38 @@ fn seeds(name: &str, package: Option<&Path>) -> Result<Vec<Vec<u8>>> {
         ]
         .map(str::to_owned)
         .to_vec(),
+        "patch" => {
+            let operation = |parts: &str| {
+                format!(r#"{{"resourceType":"Parameters","parameter":[{{"name":"operation","part":[{parts}]}}]}}"#)
+            };
+            let part = |name: &str, kind: &str, value: &str| format!(r#"{{"name":"{name}","value{kind}":{value}}}"#);
+            vec![
+                operation(&[part("type", "Code", "\"add\""), part("path", "String", "\"Patient\""), part("name", "String", "\"deceased\""), part("value", "Boolean", "true")].join(",")),
+                operation(&[part("type", "Code", "\"insert\""), part("path", "String", "\"Patient.name.given\""), part("index", "Integer", "1"), part("value", "String", "\"z\"")].join(",")),
+                operation(&[part("type", "Code", "\"delete\""), part("path", "String", "\"Patient.name[0].family\"")].join(",")),
+                operation(&[part("type", "Code", "\"move\""), part("path", "String", "\"Patient.name.given\""), part("source", "Integer", "0"), part("destination", "Integer", "1")].join(",")),
+                operation(&[part("type", "Code", "\"replace\""), part("path", "String", "\"Patient.text.div\""), part("value", "String", "\"<div xmlns='http://www.w3.org/1999/xhtml'>x</div>\"")].join(",")),
+                r#"[{"op":"test","path":"/name/0/family","value":"x"},{"op":"move","from":"/name/0/given/0","path":"/name/0/given/1"},{"op":"copy","from":"/active","path":"/deceasedBoolean"}]"#.to_owned(),
+                r#"<diff xmlns="http://hl7.org/fhir"><replace sel="f:Patient/f:birthDate/@value">2000</replace><add sel="f:Patient/f:name[1]" pos="after"><name><text value="t"/></name></add><remove sel="f:Patient/f:name[f:family='x']/*[1]" ws="both"/></diff>"#.to_owned(),
+            ]
+        }
         "fhirpath" => {
             let mut list: Vec<String> = ["Patient", "Observation", "Bundle", "Encounter", "ActivityDefinition"].iter().filter_map(|n| r4().resource_type(n)).flat_map(|t| r4().search_parameters(t)).map(|p| p.expression.to_owned()).collect();
             list.extend(["name.given.select($this + 'x').where(length() > 1)", "(1 | 2).aggregate($this + $total, 0) / 3.0", "birthDate + 1 'year' > @1975-01-01 or 5 'mg' = 5 'mg'", "name.repeat(given).exists() implies iif(true, {}, 1)"].map(str::to_owned));
             list
         }
         _ => {
-            let patient = r#"{"resourceType":"Patient","id":"a","active":true,"_active":{"extension":[{"url":"http://e","valueString":"x"}]},"name":[{"family":"x","given":["y",null],"_given":[null,{"id":"g"}]}],"birthDate":"1975-04-02","contained":[{"resourceType":"Organization","id":"c"}],"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>x &lt; y</p></div>"}}"#;
+            let patient = PATIENT;
             let observation = r#"{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"subject":{"reference":"urn:uuid:5c1a0a3e-5a3b-4d57-9b43-0a2f0b6d8f01"},"valueQuantity":{"value":1.50e2,"unit":"mg"},"effectivePeriod":{"start":"2020","end":"2020-02-01T10:00:00.5+09:00"}}"#;
             let bundle = format!(
                 r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"fullUrl":"urn:uuid:5c1a0a3e-5a3b-4d57-9b43-0a2f0b6d8f01","resource":{patient},"request":{{"method":"PUT","url":"Patient/a"}}}},{{"resource":{observation},"request":{{"method":"POST","url":"Observation","ifNoneExist":"code=8480-6"}}}},{{"request":{{"method":"DELETE","url":"Patient/b"}}}},{{"request":{{"method":"GET","url":"Patient?name=x"}}}}]}}"#
             );
-            vec![patient.to_owned(), observation.to_owned(), bundle.clone(), bundle.replace("transaction", "batch")]
+            let json = vec![patient.to_owned(), observation.to_owned(), bundle.clone(), bundle.replace("transaction", "batch")];
+            let as_xml = |text: &String| {
+                let read = fhir::json::parse(text.as_bytes(), &Limits::default()).ok()?;
+                fhir::xml::to_xml(read.root()).ok()
+            };
+            if name == "xml" { json.iter().filter_map(as_xml).collect() } else { json }
         }
     };
     let mut seeds: Vec<Vec<u8>> = texts.into_iter().map(String::into_bytes).collect();

@@ -10,11 +10,12 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask <task>
 
-  bench [w1] [w2] [w3] [w4] [w12] [--runs N] [--seconds N] [--resources N] [--folder DIR] [--archive FILE] [--out DIR]
+  bench [w1] [w2] [w3] [w4] [w7] [w12] [--runs N] [--seconds N] [--resources N] [--folder DIR] [--archive FILE]
+        [--sync-delay MICROSECONDS] [--out DIR]
         measure the workloads; raw figures go to docs/performance
   conformance patch --dir PATH
         others' test suites; prints N passed, M failed, and what each failure expected
-  fuzz json|fhirpath|search|bundles [--seconds N] [--seed N] [--package FILE]
+  fuzz json|xml|fhirpath|search|bundles|patch [--seconds N] [--seed N] [--package FILE]
         random and mutated input to what reads from outside
 
   definitions --package FILE [--out FILE]

@@ -39,8 +39,8 @@ pub fn write(json: &str, subset: &Subset, out: &mut String) {
     let definition = r4().type_of(resource_type);
     let is_kept = |name: &str| is_kept(definition, name, subset);
     // A contained resource stays while something that stays points at it.
-    let has_local_reference =
-        members(json).any(|m| m.name != "contained" && is_kept(m.name) && m.value.contains(r##""reference":"#"##));
+    let has_local_reference = members(json)
+        .any(|m| m.name != "contained" && is_kept(m.name) && m.value.contains(r##""reference":"#"##));
     let start = out.len();
     out.push('{');
     let mut has_meta = false;

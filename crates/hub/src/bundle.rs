@@ -61,7 +61,7 @@ pub fn address(path: &str, pairs: &[Pair], cursor: Option<&str>) -> String {
     url
 }
 
-fn link(json: &mut JsonWriter, relation: &str, url: &str) {
+pub(crate) fn link(json: &mut JsonWriter, relation: &str, url: &str) {
     json.object(|l| {
         l.member("relation", relation);
         l.member("url", url);
@@ -101,7 +101,8 @@ pub fn searchset(answer: &SearchAnswer, base: &str, path: &str) -> String {
                 {
                     entries.object(|e| {
                         e.member("fullUrl", &format!("{base}/{}", local_name(kept)));
-                        e.name("resource").raw_with(|out| write_part(kept, answer.query.subset.as_ref(), out));
+                        e.name("resource")
+                            .raw_with(|out| write_part(kept, answer.query.subset.as_ref(), out));
                         e.name("search").object(|s| {
                             s.member("mode", mode);
                         });

@@ -7,6 +7,8 @@ use fhir::{TypeId, r4};
 use search::parameters;
 use search::parameters::Storage;
 
+use crate::ConditionalDelete;
+
 /// What a CapabilityStatement says of this hub.
 #[derive(Clone, Debug)]
 pub struct About<'a> {
@@ -18,10 +20,21 @@ pub struct About<'a> {
     pub zone: &'a str,
     /// When the program was started, as an instant.
     pub started: &'a str,
+    /// Whether a conditional delete may delete several.
+    pub conditional_delete: ConditionalDelete,
 }
 
-const RESOURCE_INTERACTIONS: &[&str] =
-    &["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
+const RESOURCE_INTERACTIONS: &[&str] = &[
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+];
 
 /// The CapabilityStatement.
 #[must_use]
@@ -42,7 +55,12 @@ pub fn statement(about: &About<'_>) -> String {
         });
         c.member("fhirVersion", "4.0.1");
         c.name("format").array(|f| {
-            f.string("application/fhir+json").string("json");
+            f.string("application/fhir+json").string("json").string("application/fhir+xml").string("xml");
+        });
+        c.name("patchFormat").array(|f| {
+            // FHIRPath Patch comes in FHIR's own formats.
+            f.string("application/json-patch+json").string("application/xml-patch+xml");
+            f.string("application/fhir+json").string("application/fhir+xml");
         });
         c.name("rest").array(|list| {
             list.object(|rest| write_rest(rest, about));
@@ -63,15 +81,18 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
     );
     json.name("resource").array(|list| {
         for resource_type in &r4().resource_types {
-            list.object(|r| write_resource(r, *resource_type));
+            list.object(|r| write_resource(r, *resource_type, about));
         }
     });
     json.name("interaction").array(|list| {
-        for code in ["transaction", "batch", "history-system"] {
+        for code in ["transaction", "batch", "search-system", "history-system"] {
             list.object(|i| {
                 i.member("code", code);
             });
         }
+    });
+    json.name("operation").array(|list| {
+        list.object(|o| write_export(o, "export"));
     });
     json.name("compartment").array(|list| {
         for compartment in &r4().compartments {
@@ -84,7 +105,7 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
     });
 }
 
-fn write_resource(json: &mut JsonWriter, resource_type: TypeId) {
+fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_>) {
     let name = r4().type_name(resource_type);
     let set = parameters().of(resource_type);
     json.member("type", name);
@@ -100,9 +121,9 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId) {
     json.raw_member("readHistory", "true");
     json.raw_member("updateCreate", "true");
     json.raw_member("conditionalCreate", "true");
-    json.member("conditionalRead", "not-supported");
-    json.raw_member("conditionalUpdate", "false");
-    json.member("conditionalDelete", "not-supported");
+    json.member("conditionalRead", "full-support");
+    json.raw_member("conditionalUpdate", "true");
+    json.member("conditionalDelete", about.conditional_delete.code());
     json.name("referencePolicy").array(|list| {
         list.string("literal").string("logical").string("local");
     });
@@ -135,6 +156,32 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId) {
             });
         }
     });
+    let everything = match name {
+        "Patient" | "Encounter" => Some(format!("{name}-everything")),
+        _ => None,
+    };
+    let export = match name {
+        "Patient" => Some("patient-export"),
+        "Group" => Some("group-export"),
+        _ => None,
+    };
+    let of_all = ["meta", "meta-add", "meta-delete"].map(|code| (code, format!("Resource-{code}")));
+    json.name("operation").array(|list| {
+        for (code, definition) in everything.map(|d| ("everything", d)).into_iter().chain(of_all) {
+            list.object(|o| {
+                o.member("name", code);
+                o.member("definition", &format!("http://hl7.org/fhir/OperationDefinition/{definition}"));
+            });
+        }
+        if let Some(definition) = export {
+            list.object(|o| write_export(o, definition));
+        }
+    });
+}
+
+fn write_export(json: &mut JsonWriter, definition: &str) {
+    json.member("name", "export");
+    json.member("definition", &format!("http://hl7.org/fhir/uv/bulkdata/OperationDefinition/{definition}"));
 }
 
 /// The references that may point at a type.

@@ -25,6 +25,17 @@ pub enum ConditionalDelete {
     Multiple,
 }
 
+impl ConditionalDelete {
+    /// The code FHIR gives it.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            ConditionalDelete::Single => "single",
+            ConditionalDelete::Multiple => "multiple",
+        }
+    }
+}
+
 impl Hub {
     /// Whether a write was refused because what it was planned on changed: prepare it anew.
     #[must_use]
@@ -82,7 +93,8 @@ impl Hub {
             (None, Some(own)) => {
                 // Nothing matches and the client names the id: it creates that resource, which must not be there.
                 if self.read(access, resource_type, &own, None).is_ok() {
-                    let message = format!("{name}?{text} finds nothing, and {name}/{own} exists; update it by its id");
+                    let message =
+                        format!("{name}?{text} finds nothing, and {name}/{own} exists; update it by its id");
                     return Err(Failure::new(Kind::Conflict, IssueType::Duplicate, message).under(name));
                 }
                 own

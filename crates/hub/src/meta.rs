@@ -6,8 +6,9 @@
 use fhir::json::JsonWriter;
 use fhir::{IssueType, NodeRef, Resource, TypeId};
 use serde_json::{Map, Value};
+use store::Substitutions;
 
-use crate::patch::{refused, unprocessable};
+use crate::patch::{On, refused, unprocessable};
 use crate::{Access, Failure, Hub, Kind, Prepared, WriteOptions};
 
 /// Whether labels are added or taken away.
@@ -62,7 +63,8 @@ impl Hub {
             let text = changed(current.text(), &given, how).map_err(unprocessable)?;
             fhir::json::parse(text.as_bytes(), &self.limits).map_err(refused)
         };
-        let command = self.changed(access, resource_type, id, &change, options.if_match, None)?;
+        let on = On { resource_type, id, if_match: options.if_match, condition: None };
+        let command = self.changed(access, on, &Substitutions::new(), &change)?;
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
     }
 }
@@ -121,7 +123,8 @@ mod tests {
     #[test]
     fn labels_are_added_once_and_taken_away() {
         let given: Map<String, Value> =
-            serde_json::from_str(r#"{"tag":[{"system":"s","code":"a"},{"code":"b"}],"profile":["p"]}"#).unwrap();
+            serde_json::from_str(r#"{"tag":[{"system":"s","code":"a"},{"code":"b"}],"profile":["p"]}"#)
+                .unwrap();
         let resource = r#"{"resourceType":"Basic","meta":{"versionId":"1","tag":[{"system":"s","code":"a","display":"A"}]},"x":1.00}"#;
         let added = changed(resource, &given, MetaChange::Add).unwrap();
         assert_eq!(

@@ -92,7 +92,7 @@ impl Hub {
 }
 
 /// What makes a resource a member of a compartment.
-fn compartment(owner: TypeId, id: &str, resource_type: TypeId) -> Result<Criterion, Failure> {
+pub(crate) fn compartment(owner: TypeId, id: &str, resource_type: TypeId) -> Result<Criterion, Failure> {
     let owner_name = r4().type_name(owner);
     let Some(definition) = r4().compartment(owner_name) else {
         let names: Vec<&str> = r4().compartments.iter().map(|c| c.name).collect();

@@ -11,6 +11,7 @@ use fhir::json::JsonWriter;
 use fhir::{Issue, IssueType, NodeRef, Reference, Resource, TypeId, r4};
 use store::{Action, Command, CommandOutcome, Condition, Effect, Outcome, Rejection, Substitutions};
 
+use crate::patch::{On, Patch};
 use crate::{Access, Failure, Hub, Kind, Prepared, WriteOptions, bundle, outcome};
 
 /// What a client wants of the answer to a write.
@@ -75,6 +76,7 @@ enum Method {
     Delete,
     Post,
     Put,
+    Patch,
     Get,
 }
 
@@ -108,7 +110,9 @@ impl Batch {
     /// Whether some of it depends on what a search finds: then it may have to be planned again.
     #[must_use]
     pub fn is_conditional(&self) -> bool {
-        self.writes.iter().any(|w| w.proposal.commands.iter().any(|c| c.condition.is_some()))
+        self.writes
+            .iter()
+            .any(|w| w.proposal.commands.iter().any(|c| c.condition.is_some() || c.based_on.is_some()))
     }
 }
 
@@ -160,9 +164,11 @@ fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
         "DELETE" => Method::Delete,
         "POST" => Method::Post,
         "PUT" => Method::Put,
+        "PATCH" => Method::Patch,
         "GET" | "HEAD" => Method::Get,
         other => {
-            let message = format!("the method {other} is not available here; GET, POST, PUT and DELETE are");
+            let message =
+                format!("the method {other} is not available here; GET, POST, PUT, PATCH and DELETE are");
             return Err(
                 Failure::new(Kind::NotSupported, IssueType::NotSupported, message).under("request.method")
             );
@@ -191,6 +197,10 @@ fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
             return Err(invalid(IssueType::Value, message).under("request.url"));
         }
     }
+    if method == Method::Patch && resource.is_none() {
+        return Err(invalid(IssueType::Required, "this entry needs the patch, as Parameters or Binary")
+            .under("resource"));
+    }
     if matches!(method, Method::Post | Method::Put) {
         let Some(resource) = resource else {
             return Err(
@@ -207,7 +217,7 @@ fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
             return Err(invalid(IssueType::Value, format!("POST takes a type alone, found '{url}'"))
                 .under("request.url"));
         }
-        (Method::Put | Method::Delete, None) if query.is_none() => {
+        (Method::Put | Method::Patch | Method::Delete, None) if query.is_none() => {
             return Err(
                 invalid(IssueType::Value, format!("this needs Type/id, found '{url}'")).under("request.url")
             );
@@ -296,7 +306,7 @@ impl Hub {
         let planned = request(entry).and_then(|request| {
             let target = self.target(Some(access), &request, &mut |_| self.new_id())?;
             let command = target.map(|(id, condition)| {
-                self.command(&request, id, condition, &Substitutions::new())
+                self.command(Some(access), &request, id, condition, &Substitutions::new())
             });
             command.transpose()
         });
@@ -321,10 +331,11 @@ impl Hub {
                 if request.method == Method::Get {
                     return Ok(Planned::Get(request.url));
                 }
-                let Some((id, condition)) = self.target(Some(access), &request, &mut |_| self.new_id())? else {
+                let Some((id, condition)) = self.target(Some(access), &request, &mut |_| self.new_id())?
+                else {
                     return Ok(Planned::Nothing);
                 };
-                let command = self.command(&request, id, condition, &Substitutions::new())?;
+                let command = self.command(Some(access), &request, id, condition, &Substitutions::new())?;
                 batch.writes.push(self.prepared(access, vec![command], None));
                 batch.sources.push(index);
                 Ok(Planned::Write(batch.writes.len() - 1))
@@ -353,13 +364,17 @@ impl Hub {
             );
         };
         let under = |failure: Failure| failure.under("request.url");
+        let resource_type = request.resource_type.unwrap_or(r4().well_known().resource);
         match (request.method, request.resource) {
             (Method::Put, Some(resource)) => {
                 let (id, condition) = self.update_target(access, resource, criteria).map_err(under)?;
                 Ok(Some((id, Some(condition))))
             }
+            (Method::Patch, _) => {
+                let (id, condition) = self.patch_target(access, resource_type, criteria).map_err(under)?;
+                Ok(Some((id, Some(condition))))
+            }
             _ => {
-                let resource_type = request.resource_type.unwrap_or(r4().well_known().resource);
                 let condition = self.condition(access, resource_type, criteria, 1).map_err(under)?;
                 Ok(condition.found.first().cloned().map(|id| (id, Some(condition))))
             }
@@ -404,8 +419,9 @@ impl Hub {
                 entries[at] = Some(Planned::Nothing);
                 continue;
             };
-            let command =
-                self.command(request, id, condition, &substitutions).map_err(|f| f.under(&at_entry(at)))?;
+            let command = self
+                .command(access, request, id, condition, &substitutions)
+                .map_err(|f| f.under(&at_entry(at)))?;
             if let Some(resource) = request.resource {
                 unresolved(resource, &substitutions).map_err(|f| f.under(&at_entry(at)))?;
             }
@@ -418,6 +434,7 @@ impl Hub {
 
     fn command(
         &self,
+        access: Option<&Access>,
         request: &Request<'_>,
         id: String,
         condition: Option<Box<Condition>>,
@@ -431,6 +448,17 @@ impl Hub {
                 ..Command::new(resource_type, id, Action::Delete)
             });
         };
+        if request.method == Method::Patch {
+            let Some(access) = access else {
+                let message = "patches are not imported; load this with --server URL";
+                return Err(Failure::new(Kind::NotSupported, IssueType::NotSupported, message)
+                    .under("request.method"));
+            };
+            let patch = Patch::of_entry(resource, &self.limits).map_err(|f| f.under("resource"))?;
+            let change = |current: &Resource| patch.apply(current, &self.limits);
+            let on = On { resource_type, id: &id, if_match: request.if_match, condition };
+            return self.changed(access, on, substitutions, &change);
+        }
         if request.method == Method::Put && condition.is_none() && resource.id().as_deref() != Some(&id) {
             let message = format!("the resource must say the id of its address: \"id\":\"{id}\"");
             return Err(invalid(IssueType::Invalid, message).under("resource"));

@@ -19,18 +19,20 @@ use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::routing::{any, get};
-use hub::Hub;
+use hub::{Hub, Jobs};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::lanes::Lanes;
 
 /// How the hub is served.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Config {
     /// Limits on work under way.
     pub lanes: LaneLimits,
     /// The program's version, for the CapabilityStatement.
     pub version: String,
+    /// What runs jobs, if anything does.
+    pub jobs: Option<Jobs>,
 }
 
 /// What every request shares.
@@ -38,6 +40,7 @@ pub(crate) struct App {
     pub(crate) hub: Hub,
     pub(crate) lanes: Lanes,
     pub(crate) version: String,
+    pub(crate) jobs: Option<Jobs>,
     pub(crate) started: String,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) is_draining: AtomicBool,
@@ -50,6 +53,7 @@ fn router(app: Shared, pages: Router) -> Router {
     Router::new()
         .route("/fhir", any(rest::handle))
         .route("/fhir/", any(rest::handle))
+        .route("/fhir/_jobs/{id}/{file}", get(rest::job_file))
         .route("/fhir/{*path}", any(rest::handle))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))

@@ -48,6 +48,9 @@ impl Running {
         let _ = self.stop.send(true);
         let _ = self.done.await;
         let app = self.app;
+        if let Some(jobs) = &app.jobs {
+            jobs.stop();
+        }
         let closed = tokio::task::spawn_blocking(move || app.hub.store().close()).await;
         closed.unwrap_or(Ok(()))
     }
@@ -68,6 +71,7 @@ pub fn start(listener: TcpListener, hub: Hub, config: Config, pages: Router) -> 
         hub,
         lanes: Lanes::new(config.lanes),
         version: config.version,
+        jobs: config.jobs,
         started: format_instant(i64::try_from(now.as_micros()).unwrap_or(0)),
         metrics,
         is_draining: AtomicBool::new(false),

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
-    DBRawIterator, DBRecoveryMode, LogLevel, Options, ReadOptions, Snapshot, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
+    DBCompressionType, DBPinnableSlice, DBRawIterator, DBRecoveryMode, LogLevel, Options, ReadOptions,
+    Snapshot, WriteBatch, WriteOptions,
 };
 
 use crate::error::{Error, corrupt};
@@ -169,6 +170,10 @@ fn family_options(family: &str, cache: &Cache, limits: &Limits) -> Options {
     table.set_block_cache(cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // In pieces: a whole one has megabytes, and would be read and checked for a single key once the cache is short.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(4 << 10);
     table.set_format_version(6);
     table.set_block_size(if matches!(family, "bodies" | "log") { 16 << 10 } else { 8 << 10 });
     // Until it is known how the lowest level is compressed ([`Engine::compress_with_dictionaries`]).
@@ -224,11 +229,42 @@ impl Engine {
             let compression = format!(
                 "{{level=3;max_dict_bytes={dictionary};zstd_max_train_bytes={training};max_dict_buffer_bytes={training};enabled=true}}"
             );
-            let options =
-                [("bottommost_compression_opts", compression.as_str()), ("disable_auto_compactions", "false")];
+            let options = [
+                ("bottommost_compression_opts", compression.as_str()),
+                ("disable_auto_compactions", "false"),
+            ];
             self.db.set_options_cf(handle, &options)?;
         }
         Ok(())
+    }
+
+    /// Opens a directory that another process may have open, to be read: it shows what was synced.
+    pub(crate) fn open_for_reading(path: &Path, limits: &Limits) -> Result<Engine, Error> {
+        if !is_store(path) {
+            return Err(Error::NotAStore(path.to_owned()));
+        }
+        prepare(path)?;
+        let mut failure = None;
+        // Files may be replaced between the moment they are listed and the moment they are opened.
+        for _ in 0..10 {
+            let cache = Cache::new_lru_cache(limits.block_cache);
+            let families = FAMILIES
+                .iter()
+                .map(|name| ColumnFamilyDescriptor::new(*name, family_options(name, &cache, limits)))
+                .chain([ColumnFamilyDescriptor::new("default", Options::default())]);
+            let mut options = database_options(limits);
+            options.create_if_missing(false);
+            options.create_missing_column_families(false);
+            options.set_max_open_files(-1);
+            // The engine's own messages stay out of a directory that is another's.
+            options.set_db_log_dir(std::env::temp_dir());
+            match DB::open_cf_descriptors_read_only(&options, path.join(ENGINE_FOLDER), families, false) {
+                Ok(db) => return Ok(Engine { db, is_durable: false }),
+                Err(error) => failure = Some(Error::from(error)),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        Err(failure.unwrap_or(Error::Stopped))
     }
 
     /// Bytes held in memory that have yet to be written out.

@@ -13,6 +13,7 @@
 //! Design not chosen: current rows with versions beside them in one key space. A search for `status=booked` would step
 //! over everything that ever was booked; with past rows apart, what is costs what is.
 
+mod backup;
 mod checksums;
 mod doctor;
 mod draft;
@@ -29,6 +30,7 @@ mod space;
 mod wal;
 mod writer;
 
+pub use backup::{Manifest, Segment, Until, backup, manifest, restore};
 pub use doctor::{Finding, Progress, examine};
 pub use draft::{Draft, Substitutions};
 pub use engine::{FORMAT, Limits};
@@ -36,8 +38,10 @@ pub use error::Error;
 pub use fold::{Clock, Entropy};
 pub use layout::log::{Circumstances, Settings};
 pub use numbers::{PackedId, Place, ResourceNumber, Seat};
-pub use proposal::{Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection};
-pub use reader::{HistoryEntry, HistoryRange, Kept, Reader};
+pub use proposal::{
+    Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection,
+};
+pub use reader::{HistoryEntry, HistoryRange, Kept, Reader, Swept};
 pub use replay::{Contents, contents, replay};
-pub use search::{Budget, Cursor, Failure, Found, Page};
+pub use search::{Budget, Cursor, Failure, Found, Page, Wanted};
 pub use writer::{Metrics, Options, Store};

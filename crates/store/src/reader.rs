@@ -15,7 +15,7 @@ use crate::layout::heads::{Head, State};
 use crate::layout::log::{self, Circumstances};
 use crate::layout::{circumstances, heads, history, ids, once, rows};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
-use crate::search::{Budget, Cursor, Failure, Found, Page, Searcher};
+use crate::search::{Budget, Cursor, Failure, Found, Page, Searcher, Wanted};
 use crate::writer::{Published, Shared};
 
 /// A version of a resource, as it is kept.
@@ -58,6 +58,15 @@ impl Kept {
         self.write(&mut out);
         out
     }
+}
+
+/// A version met on a sweep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// The version.
+    pub kept: Kept,
+    /// Whether it belongs to a person's record.
+    pub has_person: bool,
 }
 
 /// A version in a history, and where the history goes on after it.
@@ -316,6 +325,103 @@ impl Reader {
             return kept(&view, &head, found.seat.resource, head.place);
         }
         current_at(&view, &head, found.seat.resource, at)
+    }
+
+    /// All resources that match a query, in no order that means anything.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub fn all(&self, query: &Query, at: Place, budget: Budget) -> Result<Vec<Found>, Failure> {
+        self.searcher(at, budget)?.all(query)
+    }
+
+    /// Passes the version of every resource that holds at a place (deletions too) to `visit` until it returns false, in
+    /// the order they lie in, after a key an earlier sweep gave (empty for the beginning). The disk is read once, from one
+    /// end to the other, and the cache is left to others.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn sweep(
+        &self,
+        after: &[u8],
+        at: Place,
+        visit: &mut dyn FnMut(&[u8], Swept) -> bool,
+    ) -> Result<(), Error> {
+        let view = self.view()?;
+        let mut bodies = view.sweep(Family::Bodies);
+        bodies.seek(after);
+        let mut done: Vec<u8> = after.to_vec();
+        while let Some((key, value)) = bodies.item() {
+            let Some((prefix, seat, type_number)) = rows::read_prefix(key) else {
+                return Err(corrupt("a body (family bodies)", "its key does not parse"));
+            };
+            // Later versions come first: the first one that is old enough is the one; the rest is passed over.
+            if prefix == done.as_slice() || rows::read_place(key) > at {
+                bodies.next();
+                continue;
+            }
+            let head = stored_head(&view, seat.resource)?;
+            done.clear();
+            done.extend_from_slice(prefix);
+            if head.type_number == type_number && head.person_at(at) == seat.person {
+                let kept = from_value(&head, value)?;
+                if !visit(&done, Swept { kept, has_person: seat.person.0 != 0 }) {
+                    return Ok(());
+                }
+            }
+            bodies.next();
+        }
+        Ok(bodies.status()?)
+    }
+
+    /// Everything of a compartment as of a place: its owner, its members, and what they refer to. `None` if the owner was
+    /// never written.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub fn everything(
+        &self,
+        owner_type: TypeId,
+        id: &str,
+        at: Place,
+        wanted: &Wanted,
+        budget: Budget,
+    ) -> Result<Option<Vec<Found>>, Failure> {
+        let Some((number, _)) = self.head(&self.view()?, owner_type, id)? else { return Ok(None) };
+        self.searcher(at, budget)?.everything(owner_type, number, wanted).map(Some)
+    }
+
+    /// Passes the versions of found resources that hold at a place to `visit`, in the order given. Neighbours on disk
+    /// cost little.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn each(&self, found: &[Found], at: Place, mut visit: impl FnMut(Kept)) -> Result<(), Error> {
+        let view = self.view()?;
+        let mut bodies = view.range(Family::Bodies, &[], &[0xff; 17]);
+        for one in found {
+            let prefix = rows::prefix(one.seat, one.type_number);
+            bodies.seek(rows::key(one.seat, one.type_number, at));
+            if let Some((key, value)) = bodies.item()
+                && key.starts_with(&prefix)
+            {
+                let version = Version::decode(value)?;
+                let Content::Text { text, splice, .. } = version.content else { continue };
+                let id = fhir::json::scan::members(text).find(|m| m.name == "id");
+                visit(Kept {
+                    resource_type: type_of(one.type_number),
+                    id: id.map(|m| m.value.trim_matches('"').to_owned()).unwrap_or_default(),
+                    version: version.version,
+                    instant: version.instant,
+                    is_creation: version.is_creation,
+                    text: Some((text.to_owned(), splice)),
+                    is_destroyed: false,
+                });
+            } else {
+                bodies.status()?;
+            }
+        }
+        Ok(())
     }
 
     /// Versions of one resource, newest first; `None` if it was never written.

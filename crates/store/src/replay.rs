@@ -11,7 +11,7 @@ use crate::engine::{Engine, Family, Limits, View};
 use crate::error::{Error, corrupt};
 use crate::fold::{Entropy, Fold, Recorded, read_entry, type_of};
 use crate::layout::bodies::{Content as BodyContent, NONCE_BYTES, Version};
-use crate::layout::log::{Command, Content, Operation, Settings};
+use crate::layout::log::{CHAIN_BYTES, Command, Content, Entry, Operation, Settings};
 use crate::layout::meta::{Counters, counters_key};
 use crate::layout::rows;
 use crate::numbers::{Place, Seat};
@@ -30,6 +30,75 @@ impl Entropy for NoEntropy {
 /// A group of this many entries is synced at once.
 const GROUP: u64 = 500;
 
+/// An entry of a log with what belongs to it.
+pub(crate) struct Logged {
+    pub(crate) place: Place,
+    pub(crate) chain: [u8; CHAIN_BYTES],
+    pub(crate) entry: Entry,
+    /// The kept bodies of its commands, for those that have one.
+    pub(crate) bodies: Vec<Option<Vec<u8>>>,
+}
+
+/// A log to be folded, entry by entry.
+pub(crate) trait Source {
+    /// The next entry; `None` after the last.
+    fn next(&mut self) -> Result<Option<Logged>, Error>;
+}
+
+/// The log of a store.
+pub(crate) struct StoreSource<'v> {
+    view: View<'v>,
+    done: Place,
+    last: Place,
+}
+
+impl<'v> StoreSource<'v> {
+    pub(crate) fn new(view: View<'v>) -> Result<StoreSource<'v>, Error> {
+        let counters = view.get(Family::State, counters_key())?;
+        let last = match counters.and_then(|value| Counters::decode(&value)) {
+            Some(counters) => counters.place,
+            None => last_place(&view)?,
+        };
+        Ok(StoreSource { view, done: Place(0), last })
+    }
+
+    pub(crate) fn last(&self) -> Place {
+        self.last
+    }
+
+    /// Goes on after a place.
+    pub(crate) fn seek(&mut self, after: Place) {
+        self.done = after;
+    }
+
+    pub(crate) fn chain_at(&self, place: Place) -> Result<[u8; CHAIN_BYTES], Error> {
+        Ok(read_entry(&self.view, place)?.0)
+    }
+}
+
+impl Source for StoreSource<'_> {
+    fn next(&mut self) -> Result<Option<Logged>, Error> {
+        if self.done >= self.last {
+            return Ok(None);
+        }
+        let place = Place(self.done.0 + 1);
+        self.done = place;
+        let (chain, entry) = read_entry(&self.view, place)?;
+        let mut bodies = Vec::new();
+        if let Content::Transaction(commands) = &entry.content {
+            for command in commands.iter() {
+                let seat = Seat { person: command.person, resource: command.resource };
+                let key = rows::key(seat, command.type_number, place);
+                bodies.push(match command.body {
+                    Some(_) => self.view.get(Family::Bodies, key)?.map(|value| value.to_vec()),
+                    None => None,
+                });
+            }
+        }
+        Ok(Some(Logged { place, chain, entry, bodies }))
+    }
+}
+
 /// Folds the log of the store at `source` into a new store at `target`. Entries and bodies come out as they went in;
 /// if the index is now made otherwise than the log last says, that is stated in a further entry.
 ///
@@ -41,22 +110,29 @@ pub fn replay(
     limits: &Limits,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
-    let source = Engine::open(source, limits)?;
-    let target = Engine::open(target, limits)?;
-    let view = View::newest(&source)?;
-    let counters = view.get(Family::State, counters_key())?;
-    let last = match counters.and_then(|value| Counters::decode(&value)) {
-        Some(counters) => counters.place,
-        None => last_place(&view)?,
-    };
-    let (_, first) = read_entry(&view, Place(1))?;
-    let Content::Settings(mut settings) = first.content else {
+    let engine = Engine::open(source, limits)?;
+    let mut source = StoreSource::new(View::newest(&engine)?)?;
+    let total = source.last();
+    fold_all(&mut source, target, total, limits, progress)?;
+    Ok(())
+}
+
+/// Folds a log into a new store; the place of its last entry.
+pub(crate) fn fold_all(
+    source: &mut dyn Source,
+    target: &Path,
+    total: Place,
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Place, Error> {
+    let first = source.next()?.ok_or_else(|| corrupt("the log", "it is empty"))?;
+    let Content::Settings(mut settings) = first.entry.content else {
         return Err(corrupt("entry 1 of the log", "it does not state the settings"));
     };
-    let mut fold = Fold::begin(&target, settings.clone(), first.instant, SystemNames::default())?;
-    for at in 2..=last.0 {
-        let place = Place(at);
-        let (chain, entry) = read_entry(&view, place)?;
+    let target = Engine::open(target, limits)?;
+    let mut fold = Fold::begin(&target, settings.clone(), first.entry.instant, SystemNames::default())?;
+    let mut last = first.place;
+    while let Some(Logged { place, chain, entry, mut bodies }) = source.next()? {
         match entry.content {
             Content::Settings(stated) => {
                 fold.restate(&target, stated.clone(), entry.instant)?;
@@ -65,8 +141,9 @@ pub fn replay(
             Content::Transaction(commands) => {
                 let mut recorded = Recorded { instant: entry.instant, ..Recorded::default() };
                 let mut actions = Vec::with_capacity(commands.len());
-                for command in commands {
-                    let (action, nonce) = action(&view, &fold, place, &command)?;
+                bodies.resize(commands.len(), None);
+                for (command, body) in commands.into_iter().zip(bodies) {
+                    let (action, nonce) = action(body.as_deref(), &fold, place, &command)?;
                     recorded.nonces.push(nonce);
                     recorded.resolved.push(command.resolved);
                     recorded.criteria.push(command.criteria);
@@ -90,9 +167,10 @@ pub fn replay(
         if fold.place() != place || fold.chain() != chain {
             return Err(corrupt(&format!("entry {place} of the log"), "folded anew it is not the same"));
         }
-        if at % GROUP == 0 {
+        last = place;
+        if place.0 % GROUP == 0 {
             target.sync()?;
-            progress(Progress { stage: "folding the log", done: at, total: last.0 });
+            progress(Progress { stage: "folding the log", done: place.0, total: total.0 });
         }
     }
     let made = Settings { parameters: parameters().fingerprint(), ..settings.clone() };
@@ -102,7 +180,8 @@ pub fn replay(
     }
     target.sync()?;
     progress(Progress { stage: "folding the log", done: last.0, total: last.0 });
-    target.flush()
+    target.flush()?;
+    Ok(last)
 }
 
 fn refused(place: Place, rejection: Rejection) -> Error {
@@ -129,7 +208,7 @@ fn last_place(view: &View<'_>) -> Result<Place, Error> {
 }
 
 fn action(
-    view: &View<'_>,
+    body: Option<&[u8]>,
     fold: &Fold,
     place: Place,
     command: &Command,
@@ -138,10 +217,8 @@ fn action(
         return Ok((Action::Delete, None));
     }
     let name = || format!("the body of entry {place} of the log");
-    let seat = Seat { person: command.person, resource: command.resource };
-    let value = view.get(Family::Bodies, rows::key(seat, command.type_number, place))?;
-    let value = value.ok_or_else(|| corrupt(&name(), "it is missing"))?;
-    let BodyContent::Text { nonce, splice, text } = Version::decode(&value)?.content else {
+    let value = body.ok_or_else(|| corrupt(&name(), "it is missing"))?;
+    let BodyContent::Text { nonce, splice, text } = Version::decode(value)?.content else {
         return Err(corrupt(&name(), "it has been destroyed"));
     };
     let body = Body { text: text.to_owned(), splice };

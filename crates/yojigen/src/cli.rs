@@ -56,6 +56,22 @@ Examples:
 
 An export imported into an empty data directory keeps its moments of recording and version numbers.")]
     Export(ExportArguments),
+    /// Copy a hub's log to a folder; again and again, each time only what is new
+    #[command(after_help = "\
+Examples:
+  yojigen backup /mnt/backup --data hub           the whole log, or what it has more than the backup
+  yojigen backup /mnt/backup --data hub --json    and say what is there
+
+The hub may be serving. A backup is a prefix of the log, whenever it is interrupted; run it again to go on.")]
+    Backup(BackupArguments),
+    /// Make a hub from a backup, as it was at its end or at any moment before
+    #[command(after_help = "\
+Examples:
+  yojigen restore /mnt/backup --data hub
+  yojigen restore /mnt/backup --data hub --as-of 2026-03-31T18:00:00+09:00
+
+Every file is checked against its hash and every entry against the log's chain; the index is made anew.")]
+    Restore(RestoreArguments),
     /// Examine a hub: every version, every index row, the log's chain
     #[command(after_help = "\
 Examples:
@@ -107,6 +123,18 @@ pub(crate) struct ServeArguments {
     /// Let everyone on this machine read and write everything
     #[arg(long)]
     pub open: bool,
+    /// How many a conditional delete (DELETE Type?search) may delete
+    #[arg(long, value_enum, default_value_t = ConditionalDeleteArgument::Single)]
+    pub conditional_delete: ConditionalDeleteArgument,
+}
+
+/// How many a conditional delete may delete.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum ConditionalDeleteArgument {
+    /// One at most; more matches are refused
+    Single,
+    /// All that match, up to 1,000
+    Multiple,
 }
 
 /// Arguments of `import`.
@@ -177,6 +205,43 @@ pub(crate) struct ExportArguments {
     pub json: bool,
     /// Show no progress
     #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `backup`.
+#[derive(Args, Debug)]
+pub(crate) struct BackupArguments {
+    /// Where the backup is, or is to be
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// The data directory; the hub may be serving
+    #[arg(long, value_name = "DIR", env = "YOJIGEN_DATA")]
+    pub data: PathBuf,
+    /// Print what the backup holds as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// No progress
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArguments {
+    /// Where the backup is
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// The data directory to make; it must not exist, or be empty
+    #[arg(long, value_name = "DIR", env = "YOJIGEN_DATA")]
+    pub data: PathBuf,
+    /// As it was recorded by this moment (a date or instant; a date's end, in UTC)
+    #[arg(long, value_name = "MOMENT", conflicts_with = "place")]
+    pub as_of: Option<String>,
+    /// Up to this entry of the log
+    #[arg(long, value_name = "NUMBER")]
+    pub place: Option<u64>,
+    /// No progress
+    #[arg(long)]
     pub quiet: bool,
 }
 

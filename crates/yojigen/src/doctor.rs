@@ -82,18 +82,18 @@ fn rebuild(path: &Path, opening: &Opening<'_>, is_quiet: bool) -> Result<ExitCod
 }
 
 /// One bar after another, one a stage.
-struct Show {
+pub(crate) struct Show {
     bar: ProgressBar,
     stage: &'static str,
     is_quiet: bool,
 }
 
 impl Show {
-    fn new(is_quiet: bool) -> Show {
+    pub(crate) fn new(is_quiet: bool) -> Show {
         Show { bar: progress::bar(0, "items", is_quiet), stage: "", is_quiet }
     }
 
-    fn tell(&mut self, progress: Progress) {
+    pub(crate) fn tell(&mut self, progress: Progress) {
         if progress.stage != self.stage {
             self.bar.finish_and_clear();
             self.bar = progress::bar(progress.total, "items", self.is_quiet);
@@ -104,7 +104,7 @@ impl Show {
         self.bar.set_position(progress.done);
     }
 
-    fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod backup;
 mod cli;
 mod demo;
 mod doctor;
@@ -25,7 +26,7 @@ use cli::{Cli, Task};
 
 /// Gives memory back after merges and large requests, which the system's allocator keeps; it is the engine's too.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -40,6 +41,8 @@ fn main() -> ExitCode {
     let outcome = match cli.task {
         Task::Serve(arguments) => serve::run(&arguments),
         Task::Import(arguments) => import::run(&arguments),
+        Task::Backup(arguments) => backup::backup(&arguments),
+        Task::Restore(arguments) => backup::restore(&arguments),
         Task::Export(arguments) => export::run(&arguments),
         Task::Doctor(arguments) => doctor::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),

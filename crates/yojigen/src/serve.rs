@@ -1,14 +1,15 @@
 //! `yojigen serve`
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use hub::Hub;
+use hub::{ConditionalDelete, Hub, Jobs};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::ServeArguments;
+use crate::cli::{ConditionalDeleteArgument, ServeArguments};
 use crate::hub_at;
 
 /// Serves until it is told to stop.
@@ -20,8 +21,12 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         );
     }
     check_loopback(arguments.listen)?;
-    let hub = hub_at::open(&(&arguments.data).into())?;
-    serve(hub, arguments.listen, &arguments.data.data.display().to_string())
+    let mut hub = hub_at::open(&(&arguments.data).into())?;
+    hub.conditional_delete = match arguments.conditional_delete {
+        ConditionalDeleteArgument::Single => ConditionalDelete::Single,
+        ConditionalDeleteArgument::Multiple => ConditionalDelete::Multiple,
+    };
+    serve(hub, arguments.listen, &arguments.data.data)
 }
 
 /// Refuses to listen where others can reach.
@@ -33,7 +38,7 @@ pub(crate) fn check_loopback(address: SocketAddr) -> Result<()> {
 }
 
 /// Serves a hub until SIGTERM or Ctrl-C, then ends in order.
-pub(crate) fn serve(hub: Hub, address: SocketAddr, data: &str) -> Result<ExitCode> {
+pub(crate) fn serve(hub: Hub, address: SocketAddr, data: &Path) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
@@ -41,11 +46,12 @@ pub(crate) fn serve(hub: Hub, address: SocketAddr, data: &str) -> Result<ExitCod
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let zone = hub.zone().name().to_owned();
         let pages = web::pages(hub.clone());
-        let config =
-            server::Config { version: env!("CARGO_PKG_VERSION").to_owned(), ..server::Config::default() };
+        let jobs = Jobs::start(hub.clone(), data.join("jobs")).context("reading the jobs")?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let config = server::Config { version, jobs: Some(jobs), ..server::Config::default() };
         let running = server::start(listener, hub, config, pages)?;
         let address = running.address;
-        say!("Yojigen serves {data} (open to this machine; dates without a zone are in {zone})");
+        say!("Yojigen serves {} (open to this machine; dates without a zone are in {zone})", data.display());
         say!("  pages  http://localhost:{}/", address.port());
         say!("  FHIR   http://localhost:{}/fhir", address.port());
         tokio::select! {

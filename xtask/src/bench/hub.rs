@@ -1,6 +1,7 @@
 //! A hub to be measured.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,12 +26,25 @@ pub(crate) fn program() -> Result<PathBuf> {
 
 impl Hub {
     pub(crate) fn serve(data: &Path) -> Result<Hub> {
+        Hub::start(Command::new(program()?), data)
+    }
+
+    /// On a disk whose syncs take so much longer: strace holds each up.
+    pub(crate) fn serve_on_slow_disk(data: &Path, delay_micros: u64) -> Result<Hub> {
+        let mut command = Command::new("strace");
+        command.args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e"]);
+        command.arg(format!("inject=fdatasync,fsync:delay_exit={delay_micros}")).arg(program()?);
+        Hub::start(command, data)
+    }
+
+    fn start(mut command: Command, data: &Path) -> Result<Hub> {
         let began = Instant::now();
-        let mut child = Command::new(program()?)
+        let mut child = command
             .args(["serve", "--open", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()?;
         let out = child.stdout.take().context("no output")?;
         for line in BufReader::new(out).lines() {
@@ -75,7 +89,9 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Its group: a hub that runs under another program would outlive that one.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.child.wait();
     }
 }

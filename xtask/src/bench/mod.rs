@@ -6,6 +6,7 @@
 mod client;
 mod clone;
 mod crud;
+mod everything;
 mod figures;
 mod hub;
 mod load;
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     seconds: u64,
     /// Resources to load, at least.
     resources: usize,
+    /// How much longer a sync of the disk takes, in microseconds (w4).
+    sync_delay: Option<u64>,
 }
 
 /// Runs the workloads named, or all.
@@ -41,6 +44,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         runs: 5,
         seconds: 10,
         resources: 1_000_000,
+        sync_delay: None,
     };
     let mut out = PathBuf::from("docs/performance");
     let mut names = Vec::new();
@@ -53,22 +57,25 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "--runs" => settings.runs = value()?.parse()?,
             "--seconds" => settings.seconds = value()?.parse()?,
             "--resources" => settings.resources = value()?.parse()?,
+            "--sync-delay" => settings.sync_delay = Some(value()?.parse()?),
             "--out" => out = value()?.into(),
-            name @ ("w1" | "w2" | "w3" | "w4" | "w12") => names.push(name),
-            other => bail!("unknown: {other}; workloads are w1 w2 w3 w4 w12"),
+            name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w12") => names.push(name),
+            other => bail!("unknown: {other}; workloads are w1 w2 w3 w4 w7 w12"),
         }
     }
     if names.is_empty() {
-        names = vec!["w1", "w4", "w12", "w2", "w3"];
+        names = vec!["w1", "w4", "w7", "w12", "w2", "w3"];
     }
     std::fs::create_dir_all(&out)?;
     for name in names {
-        let mut figures = Figures::new(name, arguments);
+        let file = if name == "w4" && settings.sync_delay.is_some() { "w4-slow-disk" } else { name };
+        let mut figures = Figures::new(file, arguments);
         match name {
             "w1" => crud::run(&settings, &mut figures)?,
             "w2" => searches::run(&settings, &mut figures)?,
             "w3" => load::run(&settings, &mut figures)?,
             "w4" => transactions::run(&settings, &mut figures)?,
+            "w7" => everything::run(&settings, &mut figures)?,
             _ => start::run(&settings, &mut figures)?,
         }
         figures.write(&out)?;

@@ -15,11 +15,19 @@ const BODY: &[u8] = br#"{"resourceType":"Bundle","type":"transaction","entry":[{
 pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
     for _ in 0..settings.runs {
         let folder = tempfile::tempdir_in(&settings.folder)?;
-        let (rate, syncs) = fdatasync(folder.path())?;
+        let (mut rate, syncs) = fdatasync(folder.path())?;
         figures.note("disk fdatasync/s", rate);
         figures.latencies("disk fdatasync", &syncs);
+        if let Some(delay) = settings.sync_delay {
+            rate = 1.0 / (1.0 / rate + delay as f64 / 1e6);
+            figures.note("fdatasync/s with the delay", rate);
+        }
         for connections in [1, 8, 32, 128] {
-            let hub = Hub::serve(&folder.path().join(format!("hub-{connections}")))?;
+            let data = folder.path().join(format!("hub-{connections}"));
+            let hub = match settings.sync_delay {
+                Some(delay) => Hub::serve_on_slow_disk(&data, delay)?,
+                None => Hub::serve(&data)?,
+            };
             let used = hub.processor_seconds();
             let (count, seconds, latencies) = load(&hub, connections, settings.seconds)?;
             let what = format!("{connections} connections");
@@ -29,10 +37,12 @@ pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
                 count as f64 / seconds / rate,
             );
             figures.latencies(&what, &latencies);
-            figures.note(
-                &format!("{what} hub processor-µs per transaction"),
-                (hub.processor_seconds() - used) * 1e6 / count as f64,
-            );
+            if settings.sync_delay.is_none() {
+                figures.note(
+                    &format!("{what} hub processor-µs per transaction"),
+                    (hub.processor_seconds() - used) * 1e6 / count as f64,
+                );
+            }
         }
     }
     Ok(())

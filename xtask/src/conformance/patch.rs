@@ -28,7 +28,10 @@ pub(super) fn run(dir: &Path, tally: &mut Tally) -> Result<()> {
         found += 1;
     }
     if found == 0 {
-        return Err(anyhow!("{} has no files fhir-patch*.xml, json-patch*.json, xml-patch*.xml", dir.display()));
+        return Err(anyhow!(
+            "{} has no files fhir-patch*.xml, json-patch*.json, xml-patch*.xml",
+            dir.display()
+        ));
     }
     Ok(())
 }
@@ -54,7 +57,11 @@ fn resource(element: &Element) -> Result<Resource, String> {
 
 fn same_json(expected: &str, found: &str) -> Result<(), String> {
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).map_err(|e| e.to_string());
-    if value(expected)? == value(found)? { Ok(()) } else { Err(format!("expected {expected}\nfound    {found}")) }
+    if value(expected)? == value(found)? {
+        Ok(())
+    } else {
+        Err(format!("expected {expected}\nfound    {found}"))
+    }
 }
 
 fn fhirpath(file: &str, text: &str, tally: &mut Tally) -> Result<()> {
@@ -64,12 +71,15 @@ fn fhirpath(file: &str, text: &str, tally: &mut Tally) -> Result<()> {
             let input = resource(inner(&case, "input").ok_or("the case has no input")?)?;
             let parameters = resource(inner(&case, "diff").ok_or("the case has no diff")?)?;
             let outcome = patch::fhirpath::apply(&input, parameters.root(), &Limits::default());
-            let outcome = outcome.map_err(|f| f.issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+            let outcome =
+                outcome.map_err(|f| f.issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
             match (part(&case, "error"), outcome) {
                 (Some(_), Err(_)) => Ok(()),
-                (Some(error), Ok(found)) => {
-                    Err(format!("expected an error ({})\nfound {}", error.attribute("message").unwrap_or_default(), found.text()))
-                }
+                (Some(error), Ok(found)) => Err(format!(
+                    "expected an error ({})\nfound {}",
+                    error.attribute("message").unwrap_or_default(),
+                    found.text()
+                )),
                 (None, Err(message)) => Err(format!("expected to apply\nfound {message}")),
                 (None, Ok(found)) => {
                     let expected = resource(inner(&case, "output").ok_or("the case has no output")?)?;
@@ -92,7 +102,9 @@ fn json(file: &str, text: &str, tally: &mut Tally) -> Result<()> {
         }
         let outcome = serde_json::from_value::<json_patch::Patch>(case["patch"].clone())
             .map_err(|e| e.to_string())
-            .and_then(|p| patch::json::apply(&case["doc"].to_string(), &p).map_err(|f| f.issues[0].to_string()));
+            .and_then(|p| {
+                patch::json::apply(&case["doc"].to_string(), &p).map_err(|f| f.issues[0].to_string())
+            });
         let result = match (case.get("error"), outcome) {
             (Some(_), Err(_)) => Ok(()),
             (Some(error), Ok(found)) => Err(format!("expected an error ({error})\nfound {found}")),
@@ -131,7 +143,9 @@ fn xml(file: &str, text: &str, tally: &mut Tally) -> Result<()> {
             None => Err("there is no document to patch".to_owned()),
             Some(target) => {
                 let mut document = target.clone();
-                patch::xml::apply(&mut document, change).map(|()| document).map_err(|f| f.issues[0].to_string())
+                patch::xml::apply(&mut document, change)
+                    .map(|()| document)
+                    .map_err(|f| f.issues[0].to_string())
             }
         };
         let result = match (part(&case, "error"), outcome) {
@@ -146,7 +160,11 @@ fn xml(file: &str, text: &str, tally: &mut Tally) -> Result<()> {
                 None => Err("the case says neither error nor patched".to_owned()),
                 Some(expected) => {
                     let (expected, found) = (plain(expected).to_xml(), plain(&found).to_xml());
-                    if expected == found { Ok(()) } else { Err(format!("expected {expected}\nfound    {found}")) }
+                    if expected == found {
+                        Ok(())
+                    } else {
+                        Err(format!("expected {expected}\nfound    {found}"))
+                    }
                 }
             },
         };

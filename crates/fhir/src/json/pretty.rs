@@ -47,7 +47,8 @@ pub fn pretty(json: &str, out: &mut String) {
                 at += 1;
             }
             _ => {
-                while at < bytes.len() && !matches!(bytes[at], b'"' | b'{' | b'[' | b'}' | b']' | b',' | b':') {
+                while at < bytes.len() && !matches!(bytes[at], b'"' | b'{' | b'[' | b'}' | b']' | b',' | b':')
+                {
                     at += 1;
                 }
                 out.push_str(&json[start..at]);

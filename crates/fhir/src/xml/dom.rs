@@ -85,7 +85,9 @@ impl Element {
                 }
                 Event::Comment(text) => add(&mut open, Part::Comment(text.to_string())),
                 Event::PI(text) => add(&mut open, Part::Instruction(text.to_string())),
-                Event::DocType(_) => return Err("a document type is not allowed (no DTD, no entities)".to_owned()),
+                Event::DocType(_) => {
+                    return Err("a document type is not allowed (no DTD, no entities)".to_owned());
+                }
                 Event::Decl(_) => {}
                 Event::Eof => break,
             }
@@ -108,7 +110,8 @@ impl Element {
         };
         let mut attributes = Vec::new();
         for attribute in start.attributes() {
-            let attribute = attribute.map_err(|e| format!("an attribute of <{name}> is not well-formed: {e}"))?;
+            let attribute =
+                attribute.map_err(|e| format!("an attribute of <{name}> is not well-formed: {e}"))?;
             let value = attribute.normalized_value(XmlVersion::Explicit1_0);
             let value = value.map_err(|e| format!("an attribute of <{name}> is not well-formed: {e}"))?;
             attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
@@ -177,7 +180,9 @@ impl Element {
             out.push(' ');
             out.push_str(name);
             out.push_str("=\"");
-            out.push_str(&escape(value.as_str()).replace('\n', "&#10;").replace('\r', "&#13;").replace('\t', "&#9;"));
+            out.push_str(
+                &escape(value.as_str()).replace('\n', "&#10;").replace('\r', "&#13;").replace('\t', "&#9;"),
+            );
             out.push('"');
         }
         if self.children.is_empty() {
@@ -208,7 +213,10 @@ mod tests {
         let text = "<a x=\"1 &amp; 2\" xmlns:p=\"urn:p\"><p:b>t &lt; u</p:b><!-- c --><?i j?><c/></a>";
         let root = Element::parse(text).unwrap();
         assert_eq!(root.to_xml(), text);
-        assert_eq!(root.elements().next().map(|e| (e.local_name(), e.namespace.as_str())), Some(("b", "urn:p")));
+        assert_eq!(
+            root.elements().next().map(|e| (e.local_name(), e.namespace.as_str())),
+            Some(("b", "urn:p"))
+        );
         assert_eq!(root.text(), "t < u");
         for bad in ["", "<a>", "<a></b>", "<p:a/>", "<!DOCTYPE a><a/>", "x"] {
             assert!(Element::parse(bad).is_err(), "{bad}");

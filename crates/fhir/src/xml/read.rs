@@ -355,7 +355,8 @@ impl<'x, 't> Writing<'x, 't> {
                 Some(at) if at + 1 == groups.len() => groups[at].push(*child),
                 Some(at) => {
                     let place = self.at(*child).at;
-                    let message = format!("<{name}> stands apart from the others of its name; keep them together");
+                    let message =
+                        format!("<{name}> stands apart from the others of its name; keep them together");
                     self.issue(IssueType::Structure, place, message);
                     groups[at].push(*child);
                 }
@@ -612,7 +613,10 @@ mod tests {
             ("<text><status value=\"generated\"/><div>x</div></text>", "a narrative is"),
             ("<name><id value=\"x\"/></name>", "attribute in XML"),
             ("<name value=\"x\"/>", "must not have the attribute 'value'"),
-            ("<name><family value=\"a\"/></name><active value=\"true\"/><name><family value=\"b\"/></name>", "stands apart"),
+            (
+                "<name><family value=\"a\"/></name><active value=\"true\"/><name><family value=\"b\"/></name>",
+                "stands apart",
+            ),
             ("<x:active xmlns:x=\"http://other\" value=\"true\"/>", "FHIR's namespace"),
             ("&nbsp;", "text between elements"),
         ] {
@@ -623,8 +627,14 @@ mod tests {
             ("", "there is none"),
             ("<Patient/>", "FHIR's namespace"),
             ("<!DOCTYPE a [<!ENTITY b \"c\">]><Patient xmlns=\"http://hl7.org/fhir\"/>", "document type"),
-            ("<?xml version=\"1.0\" encoding=\"shift_jis\"?><Patient xmlns=\"http://hl7.org/fhir\"/>", "UTF-8"),
-            ("<Patient xmlns=\"http://hl7.org/fhir\"/><Patient xmlns=\"http://hl7.org/fhir\"/>", "another element"),
+            (
+                "<?xml version=\"1.0\" encoding=\"shift_jis\"?><Patient xmlns=\"http://hl7.org/fhir\"/>",
+                "UTF-8",
+            ),
+            (
+                "<Patient xmlns=\"http://hl7.org/fhir\"/><Patient xmlns=\"http://hl7.org/fhir\"/>",
+                "another element",
+            ),
             ("<Nothing xmlns=\"http://hl7.org/fhir\"/>", "no resource type 'Nothing'"),
         ] {
             let found = read(xml).expect_err(xml).join("; ");

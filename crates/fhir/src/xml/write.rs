@@ -214,9 +214,8 @@ impl Writer {
     }
 
     fn check(&self, text: &str) -> Result<(), Unwritable> {
-        let is_unwritable = |c: &char| {
-            (*c < ' ' && !matches!(c, '\n' | '\r' | '\t')) || matches!(c, '\u{fffe}' | '\u{ffff}')
-        };
+        let is_unwritable =
+            |c: &char| (*c < ' ' && !matches!(c, '\n' | '\r' | '\t')) || matches!(c, '\u{fffe}' | '\u{ffff}');
         match text.chars().find(is_unwritable) {
             None => Ok(()),
             Some(character) => Err(Unwritable { expression: self.path.join("."), character }),

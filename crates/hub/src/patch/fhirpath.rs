@@ -21,9 +21,7 @@ pub fn apply(resource: &Resource, parameters: NodeRef<'_>, limits: &Limits) -> R
     for (at, operation) in operations {
         let done = Operation::read(operation)
             .and_then(|operation| operation.change(&current))
-            .map_err(|message| {
-                unprocessable(message).under(&format!("Parameters.parameter[{at}]"))
-            })?;
+            .map_err(|message| unprocessable(message).under(&format!("Parameters.parameter[{at}]")))?;
         if let Some(document) = done {
             current = fhir::xml::parse(document.to_xml().as_bytes(), limits)
                 .map_err(|issues| refused(issues).under(&format!("Parameters.parameter[{at}]")))?;
@@ -52,7 +50,9 @@ impl<'p> Operation<'p> {
         let text = |name: &str| part(name).and_then(|p| p.text_at("value")).map(String::from);
         let number = |name: &str| match text(name) {
             None => Ok(None),
-            Some(text) => text.parse().map(Some).map_err(|_| format!("{name}: '{text}' is not a whole number from 0")),
+            Some(text) => {
+                text.parse().map(Some).map_err(|_| format!("{name}: '{text}' is not a whole number from 0"))
+            }
         };
         Ok(Operation {
             kind: text("type").ok_or("the operation needs a type: add, insert, delete, replace or move")?,
@@ -73,7 +73,9 @@ impl<'p> Operation<'p> {
             .map_err(|e| format!("path '{}': {e}", self.path))?;
         let mut nodes = Vec::with_capacity(found.len());
         for item in found.iter() {
-            let node = item.node().ok_or_else(|| format!("path '{}' gives a value, not an element of the resource", self.path))?;
+            let node = item.node().ok_or_else(|| {
+                format!("path '{}' gives a value, not an element of the resource", self.path)
+            })?;
             nodes.push(node);
         }
         let document = fhir::xml::to_xml(resource.root()).map_err(|e| e.to_string())?;
@@ -90,7 +92,9 @@ impl<'p> Operation<'p> {
             },
             "replace" => self.replace(&mut document, self.one(&nodes)?)?,
             "move" => self.move_within(&mut document, &nodes)?,
-            other => return Err(format!("'{other}' is no operation; add, insert, delete, replace and move are")),
+            other => {
+                return Err(format!("'{other}' is no operation; add, insert, delete, replace and move are"));
+            }
         };
         Ok(is_changed.then_some(document))
     }
@@ -162,7 +166,9 @@ impl<'p> Operation<'p> {
         let (source, destination) =
             (self.source.ok_or("move needs a source")?, self.destination.ok_or("move needs a destination")?);
         let place = |at: usize| {
-            list.get(at).copied().ok_or_else(|| format!("index {at} is beyond the end of the list, which has {}", list.len()))
+            list.get(at)
+                .copied()
+                .ok_or_else(|| format!("index {at} is beyond the end of the list, which has {}", list.len()))
         };
         let (from, to) = (place(source)?, place(destination)?);
         let (_, at) = position(document, to)?;
@@ -190,14 +196,20 @@ fn named(owner: TypeId, name: &str, value: NodeRef<'_>) -> Result<Element, Strin
             None => {
                 let names = definition.elements.iter().map(|e| r4().element(*e).name);
                 let near = fhir::issue::nearest(name, names);
-                let hint = if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
+                let hint = if near.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (did you mean {}?)", near.join(" or "))
+                };
                 return Err(format!("{} has no element '{name}'{hint}", definition.name));
             }
         },
     };
     let element = r4().element(id);
     if element.is_choice {
-        let Some(typed) = typed else { return Err(format!("{name} may have several types; give a value of one of them")) };
+        let Some(typed) = typed else {
+            return Err(format!("{name} may have several types; give a value of one of them"));
+        };
         return built(&element_name(element, typed), typed, value);
     }
     let value_type = definition.properties.get(element.name).map_or(owner, |p| p.value_type);
@@ -210,11 +222,8 @@ fn built(name: &str, value_type: TypeId, part: NodeRef<'_>) -> Result<Element, S
         let xml = to_xml_named(value, name).map_err(|e| e.to_string())?;
         return Element::parse(&xml);
     }
-    let mut element = Element {
-        name: name.to_owned(),
-        namespace: fhir::xml::NAMESPACE.to_owned(),
-        ..Element::default()
-    };
+    let mut element =
+        Element { name: name.to_owned(), namespace: fhir::xml::NAMESPACE.to_owned(), ..Element::default() };
     if let Some(resource) = part.child("resource") {
         let xml = fhir::xml::to_xml(resource).map_err(|e| e.to_string())?;
         element.push(Part::Element(Element::parse(&xml)?));
@@ -282,7 +291,10 @@ fn step<'d>(element: &'d mut Element, name: &str, nth: usize) -> Result<&'d mut 
         Part::Element(element) if element.local_name() == name => Some(element),
         _ => None,
     });
-    found.into_iter().nth(nth).ok_or_else(|| format!("{name} is an attribute or a value, which a patch reaches through its owner"))
+    found
+        .into_iter()
+        .nth(nth)
+        .ok_or_else(|| format!("{name} is an attribute or a value, which a patch reaches through its owner"))
 }
 
 /// The element of a node.
@@ -354,7 +366,11 @@ fn delete(document: &mut Element, node: NodeRef<'_>) -> Result<(), String> {
             Part::Element(e) => e.local_name() == name && e.children.is_empty() && e.attributes.is_empty(),
             _ => false,
         };
-        let same = owner.children.iter().enumerate().filter(|(_, p)| matches!(p, Part::Element(e) if e.local_name() == name));
+        let same = owner
+            .children
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| matches!(p, Part::Element(e) if e.local_name() == name));
         let Some((at, part)) = same.into_iter().nth(nth) else { break };
         if !is_emptied(part) {
             break;

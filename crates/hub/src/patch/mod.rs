@@ -27,6 +27,14 @@ pub enum Patch {
     Xml(Element),
 }
 
+/// The resource a change is made on, and what must hold for it.
+pub(crate) struct On<'a> {
+    pub(crate) resource_type: TypeId,
+    pub(crate) id: &'a str,
+    pub(crate) if_match: Option<u64>,
+    pub(crate) condition: Option<Box<Condition>>,
+}
+
 /// A patch that cannot be applied.
 pub(crate) fn unprocessable(message: impl Into<String>) -> Failure {
     Failure::new(Kind::Unprocessable, IssueType::Processing, message)
@@ -39,7 +47,8 @@ impl Patch {
     /// Text that is none.
     pub fn json(text: &[u8]) -> Result<Patch, Failure> {
         serde_json::from_slice(text).map(Patch::Json).map_err(|e| {
-            let message = format!("not a JSON Patch (an array of operations with op and path, RFC 6902): {e}");
+            let message =
+                format!("not a JSON Patch (an array of operations with op and path, RFC 6902): {e}");
             Failure::new(Kind::Invalid, IssueType::Structure, message)
         })
     }
@@ -67,6 +76,34 @@ impl Patch {
         Err(Failure::new(Kind::Invalid, IssueType::Structure, message))
     }
 
+    /// The patch an entry of a Bundle carries: Parameters, or a Binary of a patch's media type
+    /// (<https://hl7.org/fhir/R4/http.html#patch>).
+    ///
+    /// # Errors
+    /// What is no patch.
+    pub fn of_entry(resource: NodeRef<'_>, limits: &Limits) -> Result<Patch, Failure> {
+        if resource.type_name() != "Binary" {
+            let text = resource.raw();
+            return Patch::fhirpath(fhir::json::parse(text.as_bytes(), limits)?);
+        }
+        let kind = resource.text_at("contentType").unwrap_or_default();
+        let data: String =
+            resource.text_at("data").unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
+        let data = data_encoding::BASE64.decode(data.as_bytes()).map_err(|e| {
+            Failure::new(Kind::Invalid, IssueType::Value, format!("not base64: {e}")).under("data")
+        })?;
+        match kind.split(';').next().unwrap_or_default().trim() {
+            "application/json-patch+json" => Patch::json(&data),
+            "application/xml-patch+xml" => Patch::xml(&String::from_utf8_lossy(&data)),
+            other => {
+                let message = format!(
+                    "a patch in a Binary is application/json-patch+json or application/xml-patch+xml, found '{other}'"
+                );
+                Err(Failure::new(Kind::Invalid, IssueType::NotSupported, message).under("contentType"))
+            }
+        }
+    }
+
     /// What becomes of a resource.
     ///
     /// # Errors
@@ -79,7 +116,8 @@ impl Patch {
             }
             Patch::FhirPath(parameters) => return fhirpath::apply(resource, parameters.root(), limits),
             Patch::Xml(patch) => {
-                let document = fhir::xml::to_xml(resource.root()).map_err(|e| unprocessable(e.to_string()))?;
+                let document =
+                    fhir::xml::to_xml(resource.root()).map_err(|e| unprocessable(e.to_string()))?;
                 let mut document = Element::parse(&document).map_err(unprocessable)?;
                 xml::apply(&mut document, patch)?;
                 fhir::xml::parse(document.to_xml().as_bytes(), limits)
@@ -107,7 +145,8 @@ impl Hub {
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
-        let command = self.patch_command(access, resource_type, id, patch, options.if_match, None)?;
+        let on = On { resource_type, id, if_match: options.if_match, condition: None };
+        let command = self.patched(access, on, patch)?;
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
     }
 
@@ -124,8 +163,8 @@ impl Hub {
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
         let (id, condition) = self.patch_target(access, resource_type, text)?;
-        let command =
-            self.patch_command(access, resource_type, &id, patch, options.if_match, Some(condition))?;
+        let on = On { resource_type, id: &id, if_match: options.if_match, condition: Some(condition) };
+        let command = self.patched(access, on, patch)?;
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
     }
 
@@ -144,29 +183,20 @@ impl Hub {
         Ok((id, condition))
     }
 
-    pub(crate) fn patch_command(
-        &self,
-        access: &Access,
-        resource_type: TypeId,
-        id: &str,
-        patch: &Patch,
-        if_match: Option<u64>,
-        condition: Option<Box<Condition>>,
-    ) -> Result<Command, Failure> {
+    fn patched(&self, access: &Access, on: On<'_>, patch: &Patch) -> Result<Command, Failure> {
         let change = |current: &Resource| patch.apply(current, &self.limits);
-        self.changed(access, resource_type, id, &change, if_match, condition)
+        self.changed(access, on, &Substitutions::new(), &change)
     }
 
     /// The command that makes of the current version of a resource what `change` makes of it.
     pub(crate) fn changed(
         &self,
         access: &Access,
-        resource_type: TypeId,
-        id: &str,
+        on: On<'_>,
+        substitutions: &Substitutions,
         change: &dyn Fn(&Resource) -> Result<Resource, Failure>,
-        if_match: Option<u64>,
-        condition: Option<Box<Condition>>,
     ) -> Result<Command, Failure> {
+        let On { resource_type, id, if_match, condition } = on;
         let kept = self.read(access, resource_type, id, None)?;
         let current = fhir::json::parse(kept.json().as_bytes(), &self.limits)?;
         let name = format!("{}/{id}", r4().type_name(resource_type));
@@ -179,7 +209,7 @@ impl Hub {
                 root.id().unwrap_or_default()
             )));
         }
-        let (draft, references) = self.draft(root, id, &Substitutions::new())?;
+        let (draft, references) = self.draft(root, id, substitutions)?;
         Ok(Command {
             if_match,
             condition,

@@ -173,7 +173,11 @@ impl Step {
             rest = inner[condition.len() + 1..].trim();
             conditions.push(Condition::parse(condition.trim())?);
         }
-        if rest.is_empty() { Ok(Step { kind, conditions }) } else { Err(format!("'{rest}' after '{name}' is not understood")) }
+        if rest.is_empty() {
+            Ok(Step { kind, conditions })
+        } else {
+            Err(format!("'{rest}' after '{name}' is not understood"))
+        }
     }
 
     /// The places of the parts it picks.
@@ -186,7 +190,9 @@ impl Step {
             (Kind::Named { .. }, Part::Element(element)) => wanted
                 .as_ref()
                 .is_some_and(|(uri, local)| element.namespace == *uri && element.local_name() == *local),
-            (Kind::Any, Part::Element(_)) | (Kind::Text, Part::Text(_)) | (Kind::Comment, Part::Comment(_)) => true,
+            (Kind::Any, Part::Element(_))
+            | (Kind::Text, Part::Text(_))
+            | (Kind::Comment, Part::Comment(_)) => true,
             (Kind::Instruction(target), Part::Instruction(text)) => {
                 target.as_deref().is_none_or(|t| text.split_whitespace().next() == Some(t))
             }
@@ -205,7 +211,8 @@ fn namespace(prefix: &str, prefixes: Prefixes<'_>) -> Result<String, String> {
     if prefix.is_empty() {
         return Ok(String::new());
     }
-    prefixes(prefix).ok_or_else(|| format!("the prefix '{prefix}' stands for no namespace; declare it on the patch"))
+    prefixes(prefix)
+        .ok_or_else(|| format!("the prefix '{prefix}' stands for no namespace; declare it on the patch"))
 }
 
 impl Condition {
@@ -216,7 +223,9 @@ impl Condition {
                 place => Ok(Condition::Place(place)),
             };
         }
-        let (left, right) = text.split_once('=').ok_or_else(|| format!("[{text}] is not understood: a place, @name='…' or name='…'"))?;
+        let (left, right) = text
+            .split_once('=')
+            .ok_or_else(|| format!("[{text}] is not understood: a place, @name='…' or name='…'"))?;
         let (left, value) = (left.trim(), quoted(right)?);
         match left.strip_prefix('@') {
             Some(name) => Ok(Condition::Attribute(name.trim().to_owned(), value)),
@@ -237,7 +246,9 @@ impl Condition {
             _ => String::new(),
         };
         let holds = |at: &usize| match (self, &parts[*at]) {
-            (Condition::Attribute(name, value), Part::Element(element)) => element.attribute(name) == Some(value),
+            (Condition::Attribute(name, value), Part::Element(element)) => {
+                element.attribute(name) == Some(value)
+            }
             (Condition::Child { local, text, .. }, Part::Element(element)) => {
                 element.elements().any(|e| e.namespace == uri && e.local_name() == local && e.text() == *text)
             }
@@ -272,7 +283,19 @@ mod tests {
             assert_eq!(selected(selector), Ok(Target::Part(way)), "{selector}");
         }
         assert_eq!(selected("f:a/f:b[1]/@i"), Ok(Target::Attribute(vec![0], "i".to_owned())));
-        for bad in ["", "a", "f:a/f:b", "f:a/f:b[3]", "g:a", "f:a/f:b[", "f:a//f:b", "f:a/f:b[0]", "f:a/@i/f:b", "f:a/f:b]", "@i"] {
+        for bad in [
+            "",
+            "a",
+            "f:a/f:b",
+            "f:a/f:b[3]",
+            "g:a",
+            "f:a/f:b[",
+            "f:a//f:b",
+            "f:a/f:b[0]",
+            "f:a/@i/f:b",
+            "f:a/f:b]",
+            "@i",
+        ] {
             assert!(selected(bad).is_err(), "{bad}");
         }
     }

@@ -38,7 +38,8 @@ fn change(
     operation: &Element,
     prefixes: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), String> {
-    let selector = operation.attribute("sel").ok_or("it needs the attribute sel, which selects what it is about")?;
+    let selector =
+        operation.attribute("sel").ok_or("it needs the attribute sel, which selects what it is about")?;
     let target = select(document, selector, prefixes)?;
     match operation.local_name() {
         "add" => add(document, operation, target),
@@ -91,7 +92,11 @@ fn replace(document: &mut Element, operation: &Element, target: Target) -> Resul
         Target::Attribute(way, name) => {
             let element = element_at_mut(document, &way).ok_or(LOST)?;
             let text = operation.text();
-            element.attributes.iter_mut().filter(|(n, _)| *n == name).for_each(|(_, value)| value.clone_from(&text));
+            element
+                .attributes
+                .iter_mut()
+                .filter(|(n, _)| *n == name)
+                .for_each(|(_, value)| value.clone_from(&text));
             Ok(())
         }
         Target::Part(way) => {
@@ -128,10 +133,12 @@ fn remove(document: &mut Element, operation: &Element, target: Target) -> Result
             Ok(())
         }
         Target::Part(way) => {
-            let (at, way) = way.split_last().ok_or("a patch does not remove the root; delete the resource")?;
+            let (at, way) =
+                way.split_last().ok_or("a patch does not remove the root; delete the resource")?;
             let owner = element_at_mut(document, way).ok_or(LOST)?;
             owner.children.remove(*at);
-            let is_space = |part: Option<&Part>| matches!(part, Some(Part::Text(text)) if text.trim().is_empty());
+            let is_space =
+                |part: Option<&Part>| matches!(part, Some(Part::Text(text)) if text.trim().is_empty());
             let space = operation.attribute("ws").unwrap_or_default();
             if matches!(space, "after" | "both") && is_space(owner.children.get(*at)) {
                 owner.children.remove(*at);

@@ -45,8 +45,11 @@ fn elements(resource_type: TypeId, text: &str) -> Result<SubsetAsked, String> {
         let name = name.strip_suffix("[x]").unwrap_or(name);
         if !names().any(|n| n == name) {
             let near = nearest(name, names());
-            let hint =
-                if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
+            let hint = if near.is_empty() {
+                String::new()
+            } else {
+                format!(" (did you mean {}?)", near.join(" or "))
+            };
             return Err(format!("{type_name} has no element '{}' at its top{hint}", shorten(part)));
         }
         wanted.push(name.to_owned());

@@ -45,7 +45,8 @@ pub(super) async fn bundle(call: Call, request: Request) -> Result<Answer, Failu
         outcomes.push(one.await.unwrap_or(Err(Rejection::Store(store::Error::Stopped))));
     }
     if let Some(document) = document {
-        let anew = Anew { call: &call, access: &call.access, document: &document.resource, options: &options };
+        let anew =
+            Anew { call: &call, access: &call.access, document: &document.resource, options: &options };
         for (at, outcome) in outcomes.iter_mut().enumerate() {
             anew.write(&mut batch, at, outcome).await?;
         }
@@ -74,7 +75,8 @@ impl Anew<'_> {
             if !outcome.as_ref().is_err_and(Hub::is_moved) {
                 break;
             }
-            let prepared = self.call.app.hub.plan_again(self.access, batch, at, self.document.root(), self.options)?;
+            let prepared =
+                self.call.app.hub.plan_again(self.access, batch, at, self.document.root(), self.options)?;
             let Some(prepared) = prepared else { break };
             *outcome = submit(self.call, prepared).await;
         }

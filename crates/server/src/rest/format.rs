@@ -64,7 +64,9 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &mut Vec<Pair>) -> Result<Pr
             let plain = pair.1.split(';').next().unwrap_or_default();
             match Format::named(plain) {
                 Some(found) => format = Some(found),
-                None => refusal = Some(format!("_format: '{}' is not available here; json and xml are", pair.1)),
+                None => {
+                    refusal = Some(format!("_format: '{}' is not available here; json and xml are", pair.1))
+                }
             }
             asked.pairs.push(pair.clone());
             false
@@ -124,7 +126,9 @@ fn accepted(headers: &HeaderMap) -> Result<Format, String> {
     }
     match best {
         Some((_, format)) => Ok(format),
-        None if is_other_version => Err(format!("Accept: '{accept}' asks for another version of FHIR; 4.0 is here")),
+        None if is_other_version => {
+            Err(format!("Accept: '{accept}' asks for another version of FHIR; 4.0 is here"))
+        }
         None => Err(format!(
             "Accept: '{accept}' is not available here; application/fhir+json and application/fhir+xml are"
         )),
@@ -197,8 +201,7 @@ mod tests {
     fn asked(accept: &str, format: Option<&str>) -> Option<Format> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, accept.parse().unwrap());
-        let mut pairs: Vec<Pair> =
-            format.map(|f| ("_format".to_owned(), f.to_owned())).into_iter().collect();
+        let mut pairs: Vec<Pair> = format.map(|f| ("_format".to_owned(), f.to_owned())).into_iter().collect();
         negotiate(&headers, &mut pairs).ok().map(|p| p.format)
     }
 

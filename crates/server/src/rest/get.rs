@@ -5,12 +5,14 @@ use axum::http::header;
 use fhir::date_time::Micros;
 use fhir::subset::Subset;
 use fhir::{IssueType, TypeId, r4};
-use hub::{EntryResponse, Failure, HistoryLevel, HistoryQuery, Kind, SearchRequest, bundle, capability};
+use hub::{
+    EntryResponse, Failure, HistoryLevel, HistoryQuery, Kind, SearchRequest, SystemSearch, bundle, capability,
+};
 use search::query::{self, Pair, SubsetAsked};
 use store::{Budget, Kept};
 
 use super::write::{interrupted, type_named};
-use super::{Answer, Call, body, format, headers};
+use super::{Answer, Call, binary, body, format, headers};
 
 /// What an address asks for.
 enum Interaction {
@@ -19,6 +21,7 @@ enum Interaction {
     VersionRead { name: String, id: String, version: String },
     History(HistoryLevel),
     Search { name: String, compartment: Option<(String, String)> },
+    SearchAll { compartment: Option<(String, String)> },
 }
 
 fn interaction(segments: &[String]) -> Result<Interaction, Failure> {
@@ -27,13 +30,7 @@ fn interaction(segments: &[String]) -> Result<Interaction, Failure> {
     Ok(match segments.as_slice() {
         ["metadata"] => Interaction::Capabilities,
         ["_history"] => Interaction::History(HistoryLevel::System),
-        [] => {
-            return Err(Failure::new(
-                Kind::NotSupported,
-                IssueType::NotSupported,
-                "searching all types at once is not available here; name a type: /fhir/Patient, or see /fhir/metadata",
-            ));
-        }
+        [] => Interaction::SearchAll { compartment: None },
         [name] => Interaction::Search { name: own(name), compartment: None },
         [name, "_history"] => Interaction::History(HistoryLevel::Type(type_named(name)?)),
         [name, id] => Interaction::Read { name: own(name), id: own(id) },
@@ -41,15 +38,7 @@ fn interaction(segments: &[String]) -> Result<Interaction, Failure> {
         [name, id, "_history", version] => {
             Interaction::VersionRead { name: own(name), id: own(id), version: own(version) }
         }
-        [owner, id, "*"] => {
-            return Err(Failure::new(
-                Kind::NotSupported,
-                IssueType::NotSupported,
-                format!(
-                    "searching all types of a compartment at once is not available here; name a type: {owner}/{id}/Observation"
-                ),
-            ));
-        }
+        [owner, id, "*"] => Interaction::SearchAll { compartment: Some((own(owner), own(id))) },
         [owner, id, name] => {
             Interaction::Search { name: own(name), compartment: Some((own(owner), own(id))) }
         }
@@ -63,7 +52,8 @@ fn interaction(segments: &[String]) -> Result<Interaction, Failure> {
 /// Answers a GET.
 pub(super) async fn get(call: Call) -> Result<Answer, Failure> {
     match interaction(&call.segments)? {
-        Interaction::Search { name, compartment } => search(call, name, compartment).await,
+        Interaction::Search { name, compartment } => search(call, Some(name), compartment).await,
+        Interaction::SearchAll { compartment } => search(call, None, compartment).await,
         Interaction::History(level) => {
             // A history may be long; whoever asks for one does not mind the lane.
             let app = std::sync::Arc::clone(&call.app);
@@ -91,29 +81,33 @@ fn simple(call: &Call, found: Interaction, pairs: &[Pair]) -> Result<Answer, Fai
             let resource_type = type_named(&name)?;
             let asked = ReadParameters::of(call, pairs, resource_type)?;
             let kept = call.app.hub.read(&call.access, resource_type, &id, asked.as_of)?;
-            Ok(of_kept(call, &kept, &asked))
+            of_kept(call, &kept, &asked)
         }
         Interaction::VersionRead { name, id, version } => {
             let resource_type = type_named(&name)?;
             let asked = ReadParameters::of(call, pairs, resource_type)?;
             let kept = call.app.hub.vread(&call.access, resource_type, &id, &version, asked.as_of)?;
-            Ok(of_kept(call, &kept, &asked))
+            of_kept(call, &kept, &asked)
         }
-        Interaction::History(_) | Interaction::Search { .. } => Err(interrupted()),
+        Interaction::History(_) | Interaction::Search { .. } | Interaction::SearchAll { .. } => {
+            Err(interrupted())
+        }
     }
 }
 
-fn of_kept(call: &Call, kept: &Kept, asked: &ReadParameters) -> Answer {
+fn of_kept(call: &Call, kept: &Kept, asked: &ReadParameters) -> Result<Answer, Failure> {
     let answer = if call.conditions.has(kept.version, kept.instant) {
         Answer::empty(304)
+    } else if call.is_content_wanted {
+        binary::content(kept)?
     } else {
         let mut json = String::new();
         bundle::write_part(kept, asked.subset.as_ref(), &mut json);
         Answer::json(200, json)
     };
-    answer
+    Ok(answer
         .with(header::ETAG, bundle::etag(kept.version))
-        .with(header::LAST_MODIFIED, headers::http_date(kept.instant))
+        .with(header::LAST_MODIFIED, headers::http_date(kept.instant)))
 }
 
 /// The parameters of a read: `_asOf`, `_summary`, `_elements`.
@@ -141,7 +135,9 @@ impl ReadParameters {
                 Some(Ok(SubsetAsked::Count)) => "_summary: count is for searches".to_owned(),
                 Some(Err(message)) => format!("{name}: {message}"),
                 None if call.preferences.is_lenient => continue,
-                None => format!("{name}: a read takes _asOf, _summary, _elements, _format and _pretty, not this"),
+                None => {
+                    format!("{name}: a read takes _asOf, _summary, _elements, _format and _pretty, not this")
+                }
             };
             return Err(Failure::new(Kind::Invalid, IssueType::NotSupported, message));
         }
@@ -155,6 +151,7 @@ fn capabilities(call: &Call) -> String {
         base: &call.base,
         zone: call.app.hub.zone().name(),
         started: &call.app.started,
+        conditional_delete: call.app.hub.conditional_delete,
     };
     capability::statement(&about)
 }
@@ -190,29 +187,34 @@ pub(super) async fn search_by_post(mut call: Call, request: Request) -> Result<A
         call.presentation = format::negotiate(&request_headers, &mut call.pairs)?;
     }
     call.segments.pop();
-    match interaction(&call.segments)? {
-        Interaction::Search { name, compartment } => {
+    let searched = match interaction(&call.segments)? {
+        Interaction::Search { name, compartment } => Some((Some(name), compartment)),
+        Interaction::SearchAll { compartment } => Some((None, compartment)),
+        _ => None,
+    };
+    match searched {
+        Some((name, compartment)) => {
             let (app, presentation) = (std::sync::Arc::clone(&call.app), call.presentation.clone());
             let answer = search(call, name, compartment).await?;
             Ok(super::present(&app, answer, presentation).await)
         }
-        _ => Err(Failure::new(Kind::NotFound, IssueType::NotFound, "there is no search at this address")),
+        None => Err(Failure::new(Kind::NotFound, IssueType::NotFound, "there is no search at this address")),
     }
 }
 
 /// A search, first with a small budget where it arrived; if that does not suffice, anew in the heavy lane.
 async fn search(
     call: Call,
-    name: String,
+    name: Option<String>,
     compartment: Option<(String, String)>,
 ) -> Result<Answer, Failure> {
     let light = Budget::of_rows(call.app.lanes.limits.light_rows);
-    match run_search(&call, &name, compartment.as_ref(), &call.pairs, light) {
+    match run_search(&call, name.as_deref(), compartment.as_ref(), &call.pairs, light) {
         Err(failure) if failure.kind == Kind::TooCostly => {
             let app = std::sync::Arc::clone(&call.app);
             let budget = call.app.hub.budget();
             app.lanes
-                .heavy(move || run_search(&call, &name, compartment.as_ref(), &call.pairs, budget))
+                .heavy(move || run_search(&call, name.as_deref(), compartment.as_ref(), &call.pairs, budget))
                 .await
                 .unwrap_or_else(|| Err(interrupted()))
         }
@@ -222,14 +224,23 @@ async fn search(
 
 fn run_search(
     call: &Call,
-    name: &str,
+    name: Option<&str>,
     compartment: Option<&(String, String)>,
     pairs: &[Pair],
     budget: Budget,
 ) -> Result<Answer, Failure> {
-    let resource_type = type_named(name)?;
     let owner =
         compartment.map(|(owner, id)| Ok::<_, Failure>((type_named(owner)?, id.as_str()))).transpose()?;
+    let Some(name) = name else {
+        let (base, is_lenient) = (call.base.as_str(), call.preferences.is_lenient);
+        let search = SystemSearch { compartment: owner, pairs, base, is_lenient };
+        let mut answer = call.app.hub.search_system(&call.access, &search, budget)?;
+        answer.query.understood.extend_from_slice(&call.presentation.pairs);
+        let path =
+            compartment.map_or_else(|| call.base.clone(), |(owner, id)| format!("{base}/{owner}/{id}/*"));
+        return Ok(Answer::json(200, bundle::searchset(&answer, base, &path)));
+    };
+    let resource_type = type_named(name)?;
     let request = SearchRequest {
         resource_type,
         compartment: owner,
@@ -255,10 +266,14 @@ pub(super) fn entry(call: &Call, url: &str) -> EntryResponse {
         let segments =
             path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
         let pairs = search::query::split(query)?;
-        let pairs: Vec<Pair> = pairs.into_iter().filter(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty")).collect();
+        let pairs: Vec<Pair> =
+            pairs.into_iter().filter(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty")).collect();
         match interaction(&segments)? {
             Interaction::Search { name, compartment } => {
-                run_search(call, &name, compartment.as_ref(), &pairs, call.app.hub.budget())
+                run_search(call, Some(&name), compartment.as_ref(), &pairs, call.app.hub.budget())
+            }
+            Interaction::SearchAll { compartment } => {
+                run_search(call, None, compartment.as_ref(), &pairs, call.app.hub.budget())
             }
             Interaction::History(level) => history(call, &level, &pairs),
             found => simple(call, found, &pairs),

@@ -102,7 +102,10 @@ pub(crate) struct ReadConditions {
 pub(crate) fn read_conditions(headers: &HeaderMap) -> ReadConditions {
     let modified_since = text(headers, header::IF_MODIFIED_SINCE.as_str())
         .and_then(|t| httpdate::parse_http_date(t).ok()?.duration_since(UNIX_EPOCH).ok());
-    ReadConditions { none_match: text(headers, header::IF_NONE_MATCH.as_str()).map(str::to_owned), modified_since }
+    ReadConditions {
+        none_match: text(headers, header::IF_NONE_MATCH.as_str()).map(str::to_owned),
+        modified_since,
+    }
 }
 
 impl ReadConditions {
@@ -140,10 +143,14 @@ mod tests {
             read_conditions(&headers)
         };
         assert!(conditions("if-none-match", "W/\"2\", \"3\"").has(3, 0));
-        assert!(!conditions("if-none-match", "W/\"2\"").has(3, 0) && conditions("if-none-match", "*").has(3, 0));
+        assert!(
+            !conditions("if-none-match", "W/\"2\"").has(3, 0) && conditions("if-none-match", "*").has(3, 0)
+        );
         let since = conditions("if-modified-since", "Thu, 01 Jan 1970 00:00:10 GMT");
         assert!(since.has(1, 10_900_000) && !since.has(1, 11_000_000));
-        assert!(!conditions("if-modified-since", "yesterday").has(1, 0) && !ReadConditions::default().has(1, 0));
+        assert!(
+            !conditions("if-modified-since", "yesterday").has(1, 0) && !ReadConditions::default().has(1, 0)
+        );
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! FHIR REST (<https://hl7.org/fhir/R4/http.html>): requests into calls of `hub`, answers into responses.
 
+mod binary;
 mod body;
 mod bundle;
 mod format;
 mod get;
 mod headers;
+mod jobs;
 mod operation;
 mod patch;
 mod write;
@@ -18,6 +20,7 @@ use hub::{Access, Failure, Kind, outcome};
 use search::query::Pair;
 
 use self::format::{Format, Presentation};
+pub(crate) use self::jobs::file as job_file;
 use crate::{Shared, open};
 
 /// What every interaction needs to know of its request.
@@ -31,6 +34,8 @@ pub(crate) struct Call {
     /// The parameters, decoded, without those about the answer's form.
     pub(crate) pairs: Vec<Pair>,
     pub(crate) presentation: Presentation,
+    /// A Binary's content rather than the resource.
+    pub(crate) is_content_wanted: bool,
     pub(crate) preferences: headers::Preferences,
     /// What a read's answer depends on.
     pub(crate) conditions: headers::ReadConditions,
@@ -40,9 +45,13 @@ pub(crate) struct Call {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Option<String>,
+    /// Content that is no text; its headers say what it is.
+    pub(crate) content: Option<Bytes>,
     pub(crate) format: Format,
     /// Whether the body is in the form asked for already.
     pub(crate) is_presented: bool,
+    /// The body's media type, if it is no resource.
+    pub(crate) media_type: Option<&'static str>,
     pub(crate) headers: Vec<(HeaderName, String)>,
 }
 
@@ -52,7 +61,15 @@ impl Answer {
     }
 
     pub(crate) fn empty(status: u16) -> Answer {
-        Answer { status, body: None, format: Format::Json, is_presented: false, headers: Vec::new() }
+        Answer {
+            status,
+            body: None,
+            content: None,
+            format: Format::Json,
+            is_presented: false,
+            media_type: None,
+            headers: Vec::new(),
+        }
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: String) -> Answer {
@@ -128,13 +145,19 @@ fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
     let segments =
         path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
     let mut pairs = search::query::split(uri.query().unwrap_or_default())?;
-    let presentation = format::negotiate(request.headers(), &mut pairs)?;
+    let is_content_wanted = binary::is_content_wanted(&segments, request.headers())
+        && !pairs.iter().any(|(name, _)| name == "_format");
+    let presentation = if is_content_wanted {
+        Presentation::default()
+    } else {
+        format::negotiate(request.headers(), &mut pairs)?
+    };
     let mut access = Access::open("rest");
     access.circumstances.request_id = headers::request_id(request.headers());
     let preferences = headers::preferences(request.headers());
     let conditions = headers::read_conditions(request.headers());
     let app = Shared::clone(app);
-    Ok(Call { app, access, base, segments, pairs, presentation, preferences, conditions })
+    Ok(Call { app, access, base, segments, pairs, presentation, is_content_wanted, preferences, conditions })
 }
 
 async fn dispatch(call: Call, request: Request) -> Result<Answer, Failure> {
@@ -143,6 +166,8 @@ async fn dispatch(call: Call, request: Request) -> Result<Answer, Failure> {
         (&Method::GET | &Method::HEAD | &Method::POST, _) if operation::is_operation(&call.segments) => {
             operation::operation(call, request).await
         }
+        (&Method::GET | &Method::HEAD, ["_jobs", id]) => jobs::status(&call, id),
+        (&Method::DELETE, ["_jobs", id]) => jobs::cancel(&call, id),
         (&Method::GET | &Method::HEAD, _) => get::get(call).await,
         (&Method::POST, []) => bundle::bundle(call, request).await,
         (&Method::POST, [.., "_search"]) => get::search_by_post(call, request).await,
@@ -169,11 +194,14 @@ fn respond(answer: Answer) -> AxumResponse {
             }
         }
         if answer.body.is_some() {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.format.media_type()));
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static(answer.media_type.unwrap_or(answer.format.media_type())),
+            );
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
-    let body = answer.body.map_or_else(Bytes::new, Bytes::from);
+    let body = answer.content.unwrap_or_else(|| answer.body.map_or_else(Bytes::new, Bytes::from));
     response.body(axum::body::Body::from(body)).unwrap_or_default()
 }
 

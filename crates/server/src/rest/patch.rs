@@ -7,7 +7,9 @@ use hub::patch::Patch;
 use hub::{Failure, Kind};
 
 use super::format::Format;
-use super::write::{answer, criteria, first, needs_criteria, no_parameters, options, submit_while_moved, type_named};
+use super::write::{
+    answer, criteria, first, needs_criteria, no_parameters, options, submit_while_moved, type_named,
+};
 use super::{Answer, Call, body};
 
 /// Reads the patch a body is, by its type.

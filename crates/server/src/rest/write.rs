@@ -8,7 +8,7 @@ use store::{CommandOutcome, Effect, Outcome, Rejection};
 use tokio::sync::oneshot;
 
 use super::format::Format;
-use super::{Answer, Call, body, format, headers};
+use super::{Answer, Call, binary, body, format, headers};
 
 /// The type a path names.
 pub(super) fn type_named(name: &str) -> Result<TypeId, Failure> {
@@ -55,17 +55,18 @@ async fn prepare(
     call: &Call,
     request: Request,
     wanted: TypeId,
+    id: Option<&str>,
     how: impl FnOnce(&hub::Hub, &hub::Access, &Resource, &WriteOptions) -> Result<Prepared, Failure>
     + Send
     + 'static,
 ) -> Result<Prepared, Failure> {
-    let format = format::of_body(request.headers())?;
+    let form = Form::of(request.headers(), wanted, id)?;
     let options = headers::write_options(request.headers(), &call.app.hub.limits)?;
     let read = body::read(&call.app, request, call.app.hub.limits.resource_bytes).await?;
     let (hub, access) = (call.app.hub.clone(), call.access.clone());
     let is_light = read.bytes.len() <= call.app.lanes.limits.light_body;
     let work = move || {
-        let resource = resource_of(wanted, format, &read, &hub.limits)?;
+        let resource = resource_of(wanted, &form, &read, &hub.limits)?;
         let prepared = how(&hub, &access, &resource, &options);
         drop(read.room);
         prepared
@@ -76,9 +77,28 @@ async fn prepare(
     call.app.lanes.heavy(work).await.unwrap_or_else(|| Err(interrupted()))
 }
 
+/// What a body is: a resource, or (sent to Binary) content to be put into one.
+enum Form {
+    Fhir(Format),
+    Content(binary::Raw),
+}
+
+impl Form {
+    fn of(headers: &HeaderMap, wanted: TypeId, id: Option<&str>) -> Result<Form, Failure> {
+        let is_binary = r4().type_name(wanted) == "Binary";
+        match binary::raw(headers, id).filter(|_| is_binary) {
+            Some(raw) => Ok(Form::Content(raw)),
+            None => Ok(Form::Fhir(format::of_body(headers)?)),
+        }
+    }
+}
+
 /// Reads a body that must be a resource of a type.
-fn resource_of(wanted: TypeId, format: Format, read: &body::Body, limits: &Limits) -> Result<Resource, Failure> {
-    let resource = format.read(&read.bytes, limits)?;
+fn resource_of(wanted: TypeId, form: &Form, read: &body::Body, limits: &Limits) -> Result<Resource, Failure> {
+    let resource = match form {
+        Form::Fhir(format) => format.read(&read.bytes, limits)?,
+        Form::Content(raw) => raw.resource(&read.bytes, limits)?,
+    };
     let found = resource.root().value_type();
     if found != wanted {
         let message = format!(
@@ -135,7 +155,7 @@ pub(super) fn first(outcome: Outcome) -> Result<CommandOutcome, Failure> {
 pub(super) async fn create(call: Call, request: Request) -> Result<Answer, Failure> {
     no_parameters(&call)?;
     let resource_type = type_named(&call.segments[0])?;
-    let prepared = prepare(&call, request, resource_type, |hub, access, resource, options| {
+    let prepared = prepare(&call, request, resource_type, None, |hub, access, resource, options| {
         hub.create(access, resource.root(), options)
     });
     let prepared = prepared.await?;
@@ -180,11 +200,11 @@ pub(super) fn needs_criteria(call: &Call) -> Result<String, Failure> {
 pub(super) async fn conditional_update(call: Call, request: Request) -> Result<Answer, Failure> {
     let criteria = needs_criteria(&call)?;
     let resource_type = type_named(&call.segments[0])?;
-    let format = format::of_body(request.headers())?;
+    let form = Form::of(request.headers(), resource_type, None)?;
     let options = options(request.headers(), &call)?;
     let read = body::read(&call.app, request, call.app.hub.limits.resource_bytes).await?;
     let limits = call.app.hub.limits;
-    let resource = resource_of(resource_type, format, &read, &limits)?;
+    let resource = resource_of(resource_type, &form, &read, &limits)?;
     let prepare = || call.app.hub.update_by(&call.access, resource.root(), &criteria, &options);
     let outcome = first(submit_while_moved(&call, prepare).await?)?;
     answer(&call, &outcome)
@@ -223,9 +243,13 @@ pub(super) async fn update(call: Call, request: Request) -> Result<Answer, Failu
     no_parameters(&call)?;
     let resource_type = type_named(&call.segments[0])?;
     let id = call.segments[1].clone();
-    let prepared = prepare(&call, request, resource_type, move |hub, access, resource, options| {
-        hub.update(access, resource.root(), &id, options)
-    });
+    let prepared = prepare(
+        &call,
+        request,
+        resource_type,
+        Some(&call.segments[1]),
+        move |hub, access, resource, options| hub.update(access, resource.root(), &id, options),
+    );
     let prepared = prepared.await?;
     let outcome = first(submit(&call, prepared).await?)?;
     answer(&call, &outcome)

@@ -15,7 +15,8 @@ use search::LinkedEntry;
 
 use crate::error::{Error, corrupt};
 use crate::numbers::{
-    NUMBER_BYTES, Place, Seat, descending_bytes, number_bytes, read_descending, read_varint, write_varint,
+    NUMBER_BYTES, Place, ResourceNumber, Seat, descending_bytes, number_bytes, read_descending, read_number,
+    read_varint, write_varint,
 };
 
 /// Key of a version; also that of its body.
@@ -32,6 +33,16 @@ pub(crate) fn prefix(seat: Seat, type_number: u8) -> Vec<u8> {
     key.push(type_number);
     key.extend_from_slice(&number_bytes(seat.resource.0));
     key
+}
+
+/// What a version's key begins with: the part all versions of the resource share, where it is kept, and its type.
+pub(crate) fn read_prefix(key: &[u8]) -> Option<(&[u8], Seat, u8)> {
+    let (prefix, _) = key.split_at_checked(2 * NUMBER_BYTES + 1)?;
+    let (person, rest) = prefix.split_at_checked(NUMBER_BYTES)?;
+    let (type_number, resource) = rest.split_first()?;
+    let seat =
+        Seat { person: ResourceNumber(read_number(person)), resource: ResourceNumber(read_number(resource)) };
+    Some((prefix, seat, *type_number))
 }
 
 /// The place a version's key ends with.

@@ -15,6 +15,7 @@
 mod budget;
 mod collect;
 mod cursor;
+mod everything;
 mod include;
 mod links;
 mod page;
@@ -34,6 +35,7 @@ use search::condition::Numbers;
 use search::query::Query;
 
 pub use budget::Budget;
+pub use everything::Wanted;
 pub use page::{Cursor, Found, Page};
 
 use crate::engine::{Family, View};
@@ -138,6 +140,13 @@ impl<'v> Searcher<'v> {
         let plan = self.plan(query.resource_type, &query.criteria)?;
         let matches = self.seats(&plan, Some(limit))?;
         Ok(matches.into_iter().map(|seat| seat.resource).collect())
+    }
+
+    /// All resources that match.
+    pub(crate) fn all(&self, query: &Query) -> Result<Vec<Found>, Failure> {
+        let plan = self.plan(query.resource_type, &query.criteria)?;
+        let seats = self.seats(&plan, None)?;
+        Ok(seats.into_iter().map(|seat| Found { type_number: plan.type_number, seat }).collect())
     }
 
     /// How many resources match.

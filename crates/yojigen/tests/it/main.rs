@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 
+mod backup;
 mod browser;
+mod bulk;
 mod durability;
 mod files;
 mod hub;

@@ -1,0 +1,274 @@
+//! Long work, one job after another, apart from requests.
+//!
+//! A job is a folder under the data directory's `jobs`: `job.json` says what it is and how far it has come, files beside it
+//! are what it makes. Jobs are working state with an expiry, not part of the record. A job that was under way when the
+//! program ended goes on from its last checkpoint at the next start; it works on a fixed place in the log, so that it
+//! makes the same as if nothing had happened.
+
+mod export;
+
+pub use export::{Export, ExportLevel, ExportRequest, Output};
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fhir::IssueType;
+use fhir::date_time::Micros;
+use serde::{Deserialize, Serialize};
+
+use crate::{Failure, Hub, Kind};
+
+/// What a finished job made is kept this long.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// More jobs than this do not wait.
+const MAX_WAITING: usize = 100;
+
+/// How a job stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum State {
+    /// It waits or works: what is done, and how much there is about.
+    Working {
+        /// Resources looked at.
+        done: u64,
+        /// Resources there are.
+        total: u64,
+    },
+    /// It is done.
+    Done,
+    /// It could not be done.
+    Failed(String),
+}
+
+/// A job, as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id, which nobody can guess.
+    pub id: String,
+    /// How it stands.
+    pub state: State,
+    /// When it ended: microseconds since 1970 UTC.
+    pub ended: Option<Micros>,
+    /// What it is.
+    pub export: Export,
+}
+
+struct Inner {
+    folder: PathBuf,
+    jobs: Mutex<Vec<Entry>>,
+    wake: Mutex<Sender<()>>,
+    is_stopping: AtomicBool,
+}
+
+struct Entry {
+    job: Job,
+    is_cancelled: Arc<AtomicBool>,
+}
+
+/// The jobs of a hub.
+#[derive(Clone)]
+pub struct Jobs {
+    inner: Arc<Inner>,
+}
+
+fn now() -> Micros {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Micros::try_from(since_1970.as_micros()).unwrap_or(Micros::MAX)
+}
+
+fn failed(error: &std::io::Error, path: &Path) -> Failure {
+    let message = format!("{}: {error}", path.display());
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => Failure::new(Kind::StorageFull, IssueType::NoStore, message),
+        _ => Failure::new(Kind::Internal, IssueType::Exception, message),
+    }
+}
+
+impl Jobs {
+    /// The jobs kept in a folder; those under way go on.
+    ///
+    /// # Errors
+    /// If the folder cannot be read or made.
+    pub fn start(hub: Hub, folder: PathBuf) -> std::io::Result<Jobs> {
+        std::fs::create_dir_all(&folder)?;
+        let mut jobs = Vec::new();
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let read = std::fs::read(path.join("job.json")).ok();
+            match read.and_then(|bytes| serde_json::from_slice::<Job>(&bytes).ok()) {
+                Some(job) => jobs.push(Entry { job, is_cancelled: Arc::default() }),
+                // Cut off before it began: nobody has been told of it.
+                None => std::fs::remove_dir_all(&path)?,
+            }
+        }
+        jobs.sort_by(|a, b| a.job.id.cmp(&b.job.id));
+        let (wake, woken) = channel();
+        let _ = wake.send(());
+        let (jobs, wake) = (Mutex::new(jobs), Mutex::new(wake));
+        let inner = Arc::new(Inner { folder, jobs, wake, is_stopping: AtomicBool::new(false) });
+        let worker = Jobs { inner };
+        let own = worker.clone();
+        std::thread::Builder::new().name("jobs".to_owned()).spawn(move || own.work(&hub, &woken))?;
+        Ok(worker)
+    }
+
+    /// No further work is begun, and what is under way stops at its next checkpoint.
+    pub fn stop(&self) {
+        self.inner.is_stopping.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Ok(wake) = self.inner.wake.lock() {
+            let _ = wake.send(());
+        }
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Vec<Entry>) -> T) -> T {
+        match self.inner.jobs.lock() {
+            Ok(mut jobs) => look(&mut jobs),
+            Err(poisoned) => look(&mut poisoned.into_inner()),
+        }
+    }
+
+    fn path(&self, id: &str) -> PathBuf {
+        self.inner.folder.join(id)
+    }
+
+    /// Takes a job on. Its id.
+    ///
+    /// # Errors
+    /// If too many wait, or it cannot be kept.
+    pub fn submit(&self, id: String, export: Export) -> Result<String, Failure> {
+        let waiting =
+            self.with(|jobs| jobs.iter().filter(|e| matches!(e.job.state, State::Working { .. })).count());
+        if waiting >= MAX_WAITING {
+            let message = format!("{waiting} jobs wait already; try again when some are done");
+            return Err(Failure::new(Kind::Unavailable, IssueType::Throttled, message));
+        }
+        let job = Job { id: id.clone(), state: State::Working { done: 0, total: 0 }, ended: None, export };
+        let path = self.path(&id);
+        std::fs::create_dir_all(&path).map_err(|e| failed(&e, &path))?;
+        self.keep(&job).map_err(|e| failed(&e, &path))?;
+        self.with(|jobs| jobs.push(Entry { job, is_cancelled: Arc::default() }));
+        self.wake();
+        Ok(id)
+    }
+
+    /// A job, if it is known.
+    #[must_use]
+    pub fn job(&self, id: &str) -> Option<Job> {
+        self.with(|jobs| jobs.iter().find(|e| e.job.id == id).map(|e| e.job.clone()))
+    }
+
+    /// A file a finished job made.
+    #[must_use]
+    pub fn file(&self, id: &str, name: &str) -> Option<PathBuf> {
+        let job = self.job(id).filter(|job| job.state == State::Done)?;
+        let is_its = job.export.outputs().any(|o| o.file == name);
+        is_its.then(|| self.path(id).join(name))
+    }
+
+    /// Ends a job and removes what it made; whether it was known.
+    pub fn cancel(&self, id: &str) -> bool {
+        let found = self.with(|jobs| {
+            let at = jobs.iter().position(|e| e.job.id == id)?;
+            Some(jobs.remove(at))
+        });
+        let Some(entry) = found else { return false };
+        entry.is_cancelled.store(true, Ordering::Relaxed);
+        let path = self.path(id);
+        if let Err(error) = std::fs::remove_dir_all(&path) {
+            tracing::warn!(path = %path.display(), %error, "what a cancelled job made could not be removed");
+        }
+        true
+    }
+
+    fn keep(&self, job: &Job) -> std::io::Result<()> {
+        use std::io::Write as _;
+        let path = self.path(&job.id);
+        let unfinished = path.join("job.new");
+        let mut file = std::fs::File::create(&unfinished)?;
+        file.write_all(&serde_json::to_vec(job)?)?;
+        file.sync_all()?;
+        std::fs::rename(unfinished, path.join("job.json"))
+    }
+
+    fn work(&self, hub: &Hub, woken: &Receiver<()>) {
+        loop {
+            match woken.recv_timeout(Duration::from_secs(600)) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.expire();
+            while let Some((job, is_cancelled)) = self.next() {
+                if self.inner.is_stopping.load(Ordering::Relaxed) {
+                    return;
+                }
+                self.run(hub, job, &is_cancelled);
+            }
+        }
+    }
+
+    fn next(&self) -> Option<(Job, Arc<AtomicBool>)> {
+        self.with(|jobs| {
+            let next = jobs.iter().find(|e| matches!(e.job.state, State::Working { .. }))?;
+            Some((next.job.clone(), Arc::clone(&next.is_cancelled)))
+        })
+    }
+
+    fn expire(&self) {
+        let limit = now() - Micros::try_from(KEPT.as_micros()).unwrap_or(0);
+        let is_old = |e: &&Entry| e.job.ended.is_some_and(|ended| ended < limit);
+        let old: Vec<String> =
+            self.with(|jobs| jobs.iter().filter(is_old).map(|e| e.job.id.clone()).collect());
+        for id in old {
+            self.cancel(&id);
+        }
+    }
+
+    fn run(&self, hub: &Hub, mut job: Job, is_cancelled: &AtomicBool) {
+        let path = self.path(&job.id);
+        let is_over =
+            || is_cancelled.load(Ordering::Relaxed) || self.inner.is_stopping.load(Ordering::Relaxed);
+        let outcome = job.export.clone().run(hub, &path, &is_over, &mut |export, done, total| {
+            job.export = export.clone();
+            job.state = State::Working { done, total };
+            self.note(&job)
+        });
+        match outcome {
+            Ok(Some(export)) => {
+                job.export = export;
+                job.state = State::Done;
+                job.ended = Some(now());
+            }
+            // Stopped: it goes on at the next start, or is gone.
+            Ok(None) => return,
+            Err(failure) => {
+                let message = failure.issues.first().map(|i| i.diagnostics.clone()).unwrap_or_default();
+                tracing::warn!(job = job.id, message, "a job failed");
+                job.state = State::Failed(message);
+                job.ended = Some(now());
+            }
+        }
+        if let Err(failure) = self.note(&job) {
+            tracing::warn!(job = job.id, ?failure, "a job's end could not be kept");
+        }
+    }
+
+    fn note(&self, job: &Job) -> Result<(), Failure> {
+        let is_known = self.with(|jobs| match jobs.iter_mut().find(|e| e.job.id == job.id) {
+            Some(entry) => {
+                entry.job = job.clone();
+                true
+            }
+            None => false,
+        });
+        if !is_known {
+            return Ok(()); // cancelled in the meantime
+        }
+        self.keep(job).map_err(|e| failed(&e, &self.path(&job.id)))
+    }
+}
