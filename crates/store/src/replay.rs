@@ -86,7 +86,7 @@ impl Source for StoreSource<'_> {
         let (chain, entry) = read_entry(&self.view, place)?;
         let mut bodies = Vec::new();
         if let Content::Transaction(commands) = &entry.content {
-            for command in commands.iter() {
+            for command in commands {
                 let seat = Seat { person: command.person, resource: command.resource };
                 let key = rows::key(seat, command.type_number, place);
                 bodies.push(match command.body {

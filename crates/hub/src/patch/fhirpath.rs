@@ -72,7 +72,7 @@ impl<'p> Operation<'p> {
             .evaluate(&Context::new(resource.root()))
             .map_err(|e| format!("path '{}': {e}", self.path))?;
         let mut nodes = Vec::with_capacity(found.len());
-        for item in found.iter() {
+        for item in &found {
             let node = item.node().ok_or_else(|| {
                 format!("path '{}' gives a value, not an element of the resource", self.path)
             })?;
@@ -243,8 +243,11 @@ fn built(name: &str, value_type: TypeId, part: NodeRef<'_>) -> Result<Element, S
     if has_parts { Ok(element) } else { Err(format!("the value for {name} is empty")) }
 }
 
-/// The way from a document's root to a node: names and places among those of the same name.
-fn address(target: NodeRef<'_>) -> Vec<(String, usize)> {
+/// A step into a document: a name, and the place among those of the same name.
+type Step = (String, usize);
+
+/// The way from a document's root to a node.
+fn address(target: NodeRef<'_>) -> Vec<Step> {
     let mut way = Vec::new();
     if let Some(root) = target.document().node_at(0) {
         walk(root, target, &mut way);
@@ -252,11 +255,11 @@ fn address(target: NodeRef<'_>) -> Vec<(String, usize)> {
     way
 }
 
-fn walk(node: NodeRef<'_>, target: NodeRef<'_>, way: &mut Vec<(String, usize)>) -> bool {
+fn walk(node: NodeRef<'_>, target: NodeRef<'_>, way: &mut Vec<Step>) -> bool {
     if node == target {
         return true;
     }
-    let mut counts: Vec<(String, usize)> = Vec::new();
+    let mut counts: Vec<Step> = Vec::new();
     for child in node.children() {
         let name = if child.type_name() == "xhtml" {
             child.name().to_owned()
@@ -307,7 +310,7 @@ fn locate<'d>(document: &'d mut Element, node: NodeRef<'_>) -> Result<&'d mut El
 }
 
 /// The way to the element a node stands in, and the node's own last step.
-fn split(node: NodeRef<'_>) -> Result<(Vec<(String, usize)>, (String, usize)), String> {
+fn split(node: NodeRef<'_>) -> Result<(Vec<Step>, Step), String> {
     let mut way = address(node);
     if node.is_resource() && way.len() > 1 {
         way.pop();

@@ -106,12 +106,8 @@ fn replace(document: &mut Element, operation: &Element, target: Target) -> Resul
                 return Ok(());
             };
             let owner = element_at_mut(document, way).ok_or(LOST)?;
-            let is_same_kind = |part: &&Part| match (&owner.children[*at], part) {
-                (Part::Element(_), Part::Element(_)) => true,
-                (Part::Comment(_), Part::Comment(_)) | (Part::Instruction(_), Part::Instruction(_)) => true,
-                (Part::Text(_), Part::Text(_)) => true,
-                _ => false,
-            };
+            let kind = std::mem::discriminant(&owner.children[*at]);
+            let is_same_kind = |part: &&Part| std::mem::discriminant(*part) == kind;
             let is_text = matches!(owner.children[*at], Part::Text(_));
             match operation.children.iter().find(is_same_kind).cloned() {
                 Some(part) => owner.children[*at] = part,

@@ -106,7 +106,7 @@ fn an_export_holds_what_the_hub_held() {
     );
     assert_eq!(hub.send("PUT", "Group/g", &[], &group).status, 201);
     let grouped = of("Group/g/$export");
-    assert_eq!(ids(&grouped["Patient"]), [member.clone()]);
+    assert_eq!(ids(&grouped["Patient"]), std::slice::from_ref(&member));
     let (_, own) = hub.get(&format!("Observation?patient={member}&_summary=count"));
     assert_eq!(own["total"], grouped.get("Observation").map_or(0, Vec::len));
     assert_eq!(hub.send("GET", "Group/nobody/$export", &[ASYNC], "").status, 404);
