@@ -189,7 +189,7 @@ fn entity(name: &str) -> Result<(), String> {
             Some(hex) => u32::from_str_radix(hex, 16).ok(),
             None => number.parse().ok(),
         };
-        code.and_then(char::from_u32).is_some()
+        code.and_then(char::from_u32).is_some_and(is_xml)
     });
     if is_character || matches!(name, "lt" | "gt" | "amp" | "quot" | "apos") {
         return Ok(());
@@ -197,6 +197,11 @@ fn entity(name: &str) -> Result<(), String> {
     Err(format!(
         "'&{name};' is not an entity of XML; write the character itself, or &#160; for a no-break space"
     ))
+}
+
+/// Whether XML may have a character.
+fn is_xml(c: char) -> bool {
+    !(c < ' ' && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}'))
 }
 
 /// Checks a start tag and returns its element's name.

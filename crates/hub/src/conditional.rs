@@ -5,7 +5,7 @@
 //! the order of the log, whether it still finds that. If not, the write is prepared anew ([`Hub::is_moved`]).
 
 use fhir::{IssueType, NodeRef, TypeId, r4};
-use store::{Action, Command, Condition, Rejection, Substitutions};
+use store::{Action, Budget, CRITERIA_ROWS, Command, Condition, Rejection, Substitutions};
 
 use crate::{Access, Failure, Hub, Kind, Prepared, WriteOptions};
 
@@ -54,7 +54,8 @@ impl Hub {
         let criteria = self.criteria(resource_type, text)?;
         let reader = self.reader(access);
         let place = reader.place();
-        let page = reader.search(&criteria.query, place, limit + 1, None, self.budget())?;
+        let budget = Budget::new(self.search_limits.rows.min(CRITERIA_ROWS), self.search_limits.time);
+        let page = reader.search(&criteria.query, place, limit + 1, None, budget)?;
         if page.matches.len() > limit {
             let name = r4().type_name(resource_type);
             let many = if limit == 1 { "more than one".to_owned() } else { format!("more than {limit}") };
@@ -115,12 +116,20 @@ impl Hub {
         text: &str,
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
+        if let Some(repeated) = self.repeated(access, options)? {
+            return Ok(repeated);
+        }
         let (id, condition) = self.update_target(access, resource, text)?;
         let (draft, references) = self.draft(resource, &id, &Substitutions::new())?;
+        let action = match condition.found.is_empty() {
+            // Whatever id it gets must be free when its turn comes.
+            true => Action::Create { draft, references, if_none_exist: None },
+            false => Action::Update { draft, references },
+        };
         let command = Command {
             if_match: options.if_match,
             condition: Some(condition),
-            ..Command::new(resource.value_type(), id, Action::Update { draft, references })
+            ..Command::new(resource.value_type(), id, action)
         };
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
     }
@@ -136,6 +145,9 @@ impl Hub {
         text: &str,
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
+        if let Some(repeated) = self.repeated(access, options)? {
+            return Ok(repeated);
+        }
         let limit = match self.conditional_delete {
             ConditionalDelete::Single => 1,
             ConditionalDelete::Multiple => MAX_DELETED,
@@ -151,7 +163,7 @@ impl Hub {
         });
         let commands: Vec<Command> = commands.collect();
         if commands.is_empty() {
-            return Ok(self.prepared(access, commands, options.once));
+            return Ok(self.prepared(access, commands, None));
         }
         Ok(self.prepared(access, self.with_provenance(commands, options)?, options.once))
     }

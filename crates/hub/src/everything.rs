@@ -7,7 +7,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use fhir::date_time::{Micros, format_instant};
 use fhir::issue::nearest;
-use fhir::json::JsonWriter;
+use fhir::json::{JsonWriter, quote};
 use fhir::{DateTime, Issue, IssueType, TypeId, r4};
 use search::key::date::Interval;
 use search::query::Pair;
@@ -26,6 +26,9 @@ pub struct EverythingRequest {
     cursor: Option<(Place, usize)>,
     understood: Vec<Pair>,
 }
+
+/// A page has at most so many resources; a longer record goes on in the next.
+const MAX_PAGE: usize = 10_000;
 
 const NAMES: &[&str] = &["start", "end", "_since", "_type", "_count", "_asOf", "_cursor"];
 
@@ -133,7 +136,8 @@ impl Hub {
         };
         let instant = reader.instant_of(place)?;
         // A moment in the past has to find the owner as it was then.
-        self.read(access, owner_type, id, Some(instant))?;
+        let is_past = request.as_of.is_some() || request.cursor.is_some();
+        self.read(access, owner_type, id, is_past.then_some(instant))?;
         let missing = || {
             let message = format!("there is no {}/{id}", r4().type_name(owner_type));
             Failure::new(Kind::NotFound, IssueType::NotFound, message)
@@ -141,12 +145,23 @@ impl Hub {
         let found = reader.everything(owner_type, id, place, &request.wanted, self.budget())?;
         let found = found.ok_or_else(missing)?;
         let skip = request.cursor.map_or(0, |(_, skip)| skip).min(found.len());
-        let count = request.count.unwrap_or(usize::MAX).min(found.len() - skip);
+        let count = request.count.unwrap_or(MAX_PAGE).min(MAX_PAGE).min(found.len() - skip);
         let page = &found[skip..skip + count];
         let path = format!("{base}/{}/{id}/$everything", r4().type_name(owner_type));
         let links = [request.understood.as_slice(), extra].concat();
+        let mut entries = String::new();
+        reader.each(page, place, |kept| {
+            if request.since.is_some_and(|since| kept.instant < since) {
+                return;
+            }
+            entries.push(if entries.is_empty() { '[' } else { ',' });
+            entries.push_str("{\"fullUrl\":");
+            quote(&mut entries, &format!("{base}/{}", bundle::local_name(&kept)));
+            entries.push_str(",\"resource\":");
+            kept.write(&mut entries);
+            entries.push_str(",\"search\":{\"mode\":\"match\"}}");
+        })?;
         let mut json = JsonWriter::new();
-        let mut failure = None;
         json.object(|b| {
             b.member("resourceType", "Bundle");
             b.member("type", "searchset");
@@ -162,28 +177,11 @@ impl Hub {
                     bundle::link(list, "next", &bundle::address(&path, &links, Some(&next)));
                 }
             });
-            if page.is_empty() {
-                return;
+            if !entries.is_empty() {
+                entries.push(']');
+                b.raw_member("entry", &entries);
             }
-            b.name("entry").array(|entries| {
-                let done = reader.each(page, place, |kept| {
-                    if request.since.is_some_and(|since| kept.instant < since) {
-                        return;
-                    }
-                    entries.object(|e| {
-                        e.member("fullUrl", &format!("{base}/{}", bundle::local_name(&kept)));
-                        e.name("resource").raw_with(|out| kept.write(out));
-                        e.name("search").object(|s| {
-                            s.member("mode", "match");
-                        });
-                    });
-                });
-                failure = done.err();
-            });
         });
-        match failure {
-            Some(error) => Err(error.into()),
-            None => Ok(json.finish()),
-        }
+        Ok(json.finish())
     }
 }

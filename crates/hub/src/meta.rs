@@ -58,6 +58,9 @@ impl Hub {
         how: MetaChange,
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
+        if let Some(repeated) = self.repeated(access, options)? {
+            return Ok(repeated);
+        }
         let given = given(parameters.root())?;
         let change = |current: &Resource| {
             let text = changed(current.text(), &given, how).map_err(unprocessable)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fhir::{Issue, NodeRef, Reference, TypeId};
 use search::Zone;
-use search::query::{self, Reading};
+use search::query::{self, Reading, Total};
 use store::{Action, Command, Criteria, Draft, Outcome, Proposal, Rejection, Substitutions};
 
 use crate::{Access, Failure, Hub};
@@ -16,6 +16,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Whether nothing is to be done, not even to look up what was done before.
+    #[must_use]
+    pub fn does_nothing(&self) -> bool {
+        self.is_empty() && self.proposal.once.is_none()
+    }
+
     /// How many resources it writes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -73,6 +79,20 @@ impl Hub {
         Ok(self.store.commit(prepared.proposal)?)
     }
 
+    /// What was done under the key of these options already: then there is nothing to plan, the log knows the answer.
+    pub(crate) fn repeated(
+        &self,
+        access: &Access,
+        options: &WriteOptions,
+    ) -> Result<Option<Prepared>, Failure> {
+        match &options.once {
+            Some(once) if self.reader(access).is_done(once)? => {
+                Ok(Some(self.prepared(access, Vec::new(), options.once)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// A proposal of these commands.
     pub(crate) fn prepared(
         &self,
@@ -98,6 +118,21 @@ impl Hub {
     pub(crate) fn criteria(&self, resource_type: TypeId, text: &str) -> Result<Criteria, Failure> {
         let pairs = query::split(text)?;
         let query = query::read(resource_type, &pairs, self.reading())?;
+        let is_plain = query.count.is_none()
+            && query.as_of.is_none()
+            && query.cursor.is_none()
+            && query.subset.is_none()
+            && query.sort.is_empty()
+            && query.includes.is_empty()
+            && query.reverse_includes.is_empty()
+            && query.total == Total::IfFree
+            && !query.is_count_only;
+        if !is_plain {
+            let message = format!(
+                "'{text}' names a parameter about answers (_count, _sort, _asOf …); what decides about a write is a search for resources as they are"
+            );
+            return Err(Issue::error(fhir::IssueType::Invalid, message).into());
+        }
         if query.criteria.is_empty() {
             let message =
                 format!("'{text}' selects nothing in particular; name at least one search parameter");

@@ -104,6 +104,17 @@ impl Hub {
             .cloned()
             .collect();
         let named = named_types(search.pairs)?;
+        // Whatever the type, this says when: the place comes first, so that the types are those there were.
+        let probe = self.query_of(search, r4().well_known().patient, &timing(&own))?;
+        let place = match &start {
+            Some(start) if start.place <= reader.place() => start.place,
+            Some(_) => {
+                let message =
+                    "_cursor: this place in a search lies in the future of this hub; begin the search anew";
+                return Err(Issue::error(IssueType::Invalid, message).into());
+            }
+            None => reader.place_of(&probe, None)?,
+        };
         let all = named.clone().unwrap_or_else(|| r4().resource_types.clone());
         let mut queries = Vec::new();
         for resource_type in all {
@@ -112,7 +123,7 @@ impl Hub {
                 of.is_some_and(|c| !c.parameters(resource_type).is_empty())
             });
             // Of all types only those are searched that there are.
-            if named.is_none() && (!is_member || reader.total(resource_type, None)? == 0) {
+            if named.is_none() && (!is_member || reader.total(resource_type, Some(place))? == 0) {
                 continue;
             }
             queries.push(self.query_of(search, resource_type, &own)?);
@@ -126,15 +137,6 @@ impl Hub {
             let message = "_sort: several types are answered one after the other; search one type to sort it";
             return Err(Issue::error(IssueType::NotSupported, message).into());
         }
-        let place = match &start {
-            Some(start) if start.place <= reader.place() => start.place,
-            Some(_) => {
-                let message =
-                    "_cursor: this place in a search lies in the future of this hub; begin the search anew";
-                return Err(Issue::error(IssueType::Invalid, message).into());
-            }
-            None => reader.place_of(&first, None)?,
-        };
         let mut answer = SearchAnswer {
             matches: Vec::new(),
             included: Vec::new(),
@@ -158,6 +160,7 @@ impl Hub {
         let count =
             answer.query.count.unwrap_or(self.search_limits.default_count).min(self.search_limits.max_count);
         fill(&reader, &queries, start, place, count, budget, &mut answer)?;
+        once_each(&mut answer);
         Ok(answer)
     }
 
@@ -216,12 +219,20 @@ fn fill(
             return Ok(());
         }
     }
-    // What one type includes may be another's match.
+    Ok(())
+}
+
+/// What one type includes may be another's match.
+fn once_each(answer: &mut SearchAnswer) {
     let matches: std::collections::BTreeSet<(TypeId, &str)> =
         answer.matches.iter().map(|k| (k.resource_type, k.id.as_str())).collect();
     let mut seen = std::collections::BTreeSet::new();
     answer.included.retain(|k| {
         !matches.contains(&(k.resource_type, k.id.as_str())) && seen.insert((k.resource_type, k.id.clone()))
     });
-    Ok(())
+}
+
+/// The parameters that say as of when.
+fn timing(pairs: &[Pair]) -> Vec<Pair> {
+    pairs.iter().filter(|(name, _)| name == "_asOf").cloned().collect()
 }

@@ -107,6 +107,12 @@ impl Batch {
         std::mem::take(&mut self.writes)
     }
 
+    /// Whether an entry was refused because finding out what it means costs more than was allowed.
+    #[must_use]
+    pub fn is_too_costly(&self) -> bool {
+        self.entries.iter().any(|e| matches!(e, Planned::Refused(failure) if failure.kind == Kind::TooCostly))
+    }
+
     /// Whether some of it depends on what a search finds: then it may have to be planned again.
     #[must_use]
     pub fn is_conditional(&self) -> bool {
@@ -402,6 +408,21 @@ impl Hub {
             };
             targets.push(target);
         }
+        let mut searches = std::collections::BTreeSet::new();
+        for (at, request) in known.iter().enumerate() {
+            let finds_nothing =
+                matches!(&targets[at], Some((_, Some(condition))) if condition.found.is_empty());
+            let search = (request.resource_type, request.criteria.as_deref());
+            if finds_nothing && !searches.insert(search) {
+                let message = format!(
+                    "'{}' is also the search of another entry; both would create what it finds",
+                    request.url
+                );
+                return Err(
+                    invalid(IssueType::Duplicate, message).under(&format!("{}.request.url", at_entry(at)))
+                );
+            }
+        }
         let ids: Vec<String> =
             targets.iter().map(|t| t.as_ref().map(|(id, _)| id.clone()).unwrap_or_default()).collect();
         let substitutions = substitutions(&known, &ids)?;
@@ -477,6 +498,8 @@ impl Hub {
                 None => None,
             };
             Action::Create { draft, references, if_none_exist }
+        } else if condition.as_ref().is_some_and(|c| c.found.is_empty()) {
+            Action::Create { draft, references, if_none_exist: None }
         } else {
             Action::Update { draft, references }
         };

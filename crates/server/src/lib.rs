@@ -46,6 +46,15 @@ pub(crate) struct App {
     pub(crate) is_draining: AtomicBool,
 }
 
+impl App {
+    /// The hub for what is tried where it arrives: its searches look at few rows before they are given up.
+    pub(crate) fn light_hub(&self) -> Hub {
+        let mut hub = self.hub.clone();
+        hub.search_limits.rows = self.lanes.limits.light_rows;
+        hub
+    }
+}
+
 pub(crate) type Shared = Arc<App>;
 
 /// The routes of the hub; `pages` are added to them.

@@ -93,7 +93,11 @@ pub fn manifest(folder: &Path) -> Result<Manifest, Error> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+            // A disk of its own brings a folder of its own.
+            let is_foreign = |entry: std::io::Result<std::fs::DirEntry>| {
+                entry.is_ok_and(|e| !matches!(e.file_name().to_str(), Some("lost+found" | "BACKUP.new")))
+            };
+            let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| !entries.any(is_foreign));
             if is_empty {
                 return Ok(Manifest { format: FORMAT, segments: Vec::new() });
             }
@@ -137,9 +141,12 @@ pub fn backup(
 ) -> Result<u64, Error> {
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     let mut manifest = manifest(folder)?;
+    let engine_folder = source.join("db");
     let engine = Engine::open_for_reading(source, limits)?;
     let mut source = StoreSource::new(View::newest(&engine)?)?;
     let (first, last) = (manifest.last(), source.last());
+    // What can be read may not be on the disk yet; a backup must not know more than the hub does after a loss of power.
+    sync_logs(&engine_folder)?;
     if let Some(known) = manifest.segments.last() {
         let is_same = first <= last && HEXLOWER.encode(&source.chain_at(first)?) == known.chain;
         if !is_same {
@@ -149,6 +156,8 @@ pub fn backup(
             ));
         }
     }
+    // From here on the folder is a backup, however far it comes.
+    write_manifest(folder, &manifest)?;
     source.seek(first);
     let mut done = first;
     while done < last {
@@ -167,6 +176,20 @@ pub fn backup(
     }
     progress(Progress { stage: "copying the log", done: last.0, total: last.0 });
     Ok(last.0 - first.0)
+}
+
+fn sync_logs(folder: &Path) -> Result<(), Error> {
+    for entry in std::fs::read_dir(folder).map_err(io(folder))? {
+        let path = entry.map_err(io(folder))?.path();
+        if path.extension().is_some_and(|e| e == "log") {
+            match File::open(&path).and_then(|file| file.sync_data()) {
+                // A log whose contents were written out in the meantime.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                outcome => outcome.map_err(io(&path))?,
+            }
+        }
+    }
+    Ok(())
 }
 
 struct SegmentWriter {
@@ -278,11 +301,22 @@ pub fn restore(
         _ => manifest.last(),
     };
     if target.exists() && std::fs::read_dir(target).map_err(io(target))?.next().is_some() {
-        return Err(Error::NotAStore(target.to_owned()));
+        return Err(Error::NotEmpty(target.to_owned()));
+    }
+    // Beside, so that what stands at the target is whole.
+    let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let unfinished = target.with_file_name(format!("{name}.restoring"));
+    if unfinished.exists() {
+        std::fs::remove_dir_all(&unfinished).map_err(io(&unfinished))?;
     }
     let mut source =
         BackupSource { folder, segments: manifest.segments.iter(), current: None, place: 0, until };
-    fold_all(&mut source, target, total, limits, progress)
+    let last = fold_all(&mut source, &unfinished, total, limits, progress)?;
+    if target.exists() {
+        std::fs::remove_dir(target).map_err(io(target))?;
+    }
+    std::fs::rename(&unfinished, target).map_err(io(target))?;
+    Ok(last)
 }
 
 struct BackupSource<'b> {

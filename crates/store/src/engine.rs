@@ -170,10 +170,6 @@ fn family_options(family: &str, cache: &Cache, limits: &Limits) -> Options {
     table.set_block_cache(cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    // In pieces: a whole one has megabytes, and would be read and checked for a single key once the cache is short.
-    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
-    table.set_partition_filters(true);
-    table.set_metadata_block_size(4 << 10);
     table.set_format_version(6);
     table.set_block_size(if matches!(family, "bodies" | "log") { 16 << 10 } else { 8 << 10 });
     // Until it is known how the lowest level is compressed ([`Engine::compress_with_dictionaries`]).
@@ -181,6 +177,10 @@ fn family_options(family: &str, cache: &Cache, limits: &Limits) -> Options {
     if family == "state" {
         table.set_bloom_filter(10.0, false);
         table.set_optimize_filters_for_memory(true);
+        // In pieces: a whole filter has megabytes, and would be read and checked for a single key once the cache is short.
+        table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+        table.set_partition_filters(true);
+        table.set_metadata_block_size(4 << 10);
     }
     options.set_block_based_table_factory(&table);
     options

@@ -17,6 +17,8 @@ pub enum Error {
     OtherIndex,
     /// The directory is not a data directory.
     NotAStore(PathBuf),
+    /// The directory must be empty and is not.
+    NotEmpty(PathBuf),
     /// Another process has the directory open.
     InUse(PathBuf),
     /// The disk is full.
@@ -50,6 +52,9 @@ impl fmt::Display for Error {
                 "{} is neither empty nor a data directory of yojigen; name another directory",
                 path.display()
             ),
+            Error::NotEmpty(path) => {
+                write!(f, "{} is not empty; name a directory that does not exist", path.display())
+            }
             Error::InUse(path) => {
                 write!(f, "{} is in use by another yojigen process; stop that one first", path.display())
             }

@@ -43,5 +43,5 @@ pub use proposal::{
 };
 pub use reader::{HistoryEntry, HistoryRange, Kept, Reader, Swept};
 pub use replay::{Contents, contents, replay};
-pub use search::{Budget, Cursor, Failure, Found, Page, Wanted};
+pub use search::{Budget, CRITERIA_ROWS, Cursor, Failure, Found, Page, Wanted};
 pub use writer::{Metrics, Options, Store};

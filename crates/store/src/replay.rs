@@ -11,7 +11,7 @@ use crate::engine::{Engine, Family, Limits, View};
 use crate::error::{Error, corrupt};
 use crate::fold::{Entropy, Fold, Recorded, read_entry, type_of};
 use crate::layout::bodies::{Content as BodyContent, NONCE_BYTES, Version};
-use crate::layout::log::{CHAIN_BYTES, Command, Content, Entry, Operation, Settings};
+use crate::layout::log::{CHAIN_BYTES, Command, Content, Entry, Operation, Settings, body_hash};
 use crate::layout::meta::{Counters, counters_key};
 use crate::layout::rows;
 use crate::numbers::{Place, Seat};
@@ -89,10 +89,22 @@ impl Source for StoreSource<'_> {
             for command in commands {
                 let seat = Seat { person: command.person, resource: command.resource };
                 let key = rows::key(seat, command.type_number, place);
-                bodies.push(match command.body {
-                    Some(_) => self.view.get(Family::Bodies, key)?.map(|value| value.to_vec()),
-                    None => None,
-                });
+                let Some((hash, _)) = command.body else {
+                    bodies.push(None);
+                    continue;
+                };
+                let name = || format!("a body of entry {place} of the log ({})", command.id.unpack());
+                let value = self.view.get(Family::Bodies, key)?;
+                let value = value.ok_or_else(|| corrupt(&name(), "it is missing"))?;
+                if let BodyContent::Text { nonce, text, .. } = Version::decode(&value)?.content
+                    && body_hash(nonce, text) != hash
+                {
+                    return Err(corrupt(
+                        &name(),
+                        "it is not what was written (its hash differs from the log's)",
+                    ));
+                }
+                bodies.push(Some(value.to_vec()));
             }
         }
         Ok(Some(Logged { place, chain, entry, bodies }))

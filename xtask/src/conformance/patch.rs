@@ -103,7 +103,8 @@ fn json(file: &str, text: &str, tally: &mut Tally) -> Result<()> {
         let outcome = serde_json::from_value::<json_patch::Patch>(case["patch"].clone())
             .map_err(|e| e.to_string())
             .and_then(|p| {
-                patch::json::apply(&case["doc"].to_string(), &p).map_err(|f| f.issues[0].to_string())
+                patch::json::apply(&case["doc"].to_string(), &p, &Limits::default())
+                    .map_err(|f| f.issues[0].to_string())
             });
         let result = match (case.get("error"), outcome) {
             (Some(_), Err(_)) => Ok(()),

@@ -7,7 +7,7 @@ use quick_xml::name::ResolveResult;
 use quick_xml::reader::NsReader;
 
 /// Deeper documents are refused.
-const MAX_DEPTH: usize = 500;
+pub const MAX_DEPTH: usize = 500;
 
 /// A part of a document.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,6 +137,12 @@ impl Element {
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// How deep it is nested: 1 if it holds no elements.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        1 + self.elements().map(Element::depth).max().unwrap_or(0)
     }
 
     /// All text in it.

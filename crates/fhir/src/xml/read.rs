@@ -6,6 +6,7 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::reader::NsReader;
+use rustc_hash::FxHashMap;
 
 use super::NAMESPACE;
 use crate::definitions::{Definitions, Property, TypeDefinition, TypeId, TypeKind, r4};
@@ -15,6 +16,9 @@ use crate::limits::Limits;
 use crate::primitive::{JsonKind, Primitive};
 use crate::resource::Resource;
 use crate::xhtml;
+
+/// More elements than this are not read: each takes memory beside the text.
+const MAX_ELEMENTS: usize = 2_000_000;
 
 /// Reads one resource (or Bundle) of any type.
 ///
@@ -138,6 +142,11 @@ impl<'x> Tree<'x> {
                         ));
                     }
                     let is_empty = matches!(event, Event::Empty(_));
+                    if tree.elements.len() >= MAX_ELEMENTS {
+                        return fail(format!(
+                            "more than {MAX_ELEMENTS} elements; send this as JSON, or in parts"
+                        ));
+                    }
                     let element = element(start, text, at, is_narrative)?;
                     let number = u32::try_from(tree.elements.len()).unwrap_or(u32::MAX);
                     if let Some(owner) = open.last() {
@@ -261,7 +270,7 @@ struct Writing<'x, 't> {
 
 impl<'x, 't> Writing<'x, 't> {
     fn issue(&mut self, code: IssueType, at: usize, message: String) {
-        if self.issues.len() >= self.limits.issues {
+        if self.is_full() {
             return;
         }
         let mut expression = String::new();
@@ -277,6 +286,19 @@ impl<'x, 't> Writing<'x, 't> {
         let mut issue = Issue::error(code, message).at(expression);
         issue.position = Some(position(self.text.as_bytes(), at));
         self.issues.push(issue);
+    }
+
+    /// Whether there are as many findings as are told.
+    fn is_full(&self) -> bool {
+        self.issues.len() >= self.limits.issues
+    }
+
+    /// An extension's address is an attribute; nothing else has one.
+    fn refuse_url(&mut self, element: &Element<'x>) {
+        if element.url.is_some() {
+            let message = format!("<{}> must not have the attribute 'url'", element.name);
+            self.issue(IssueType::Structure, element.at, message);
+        }
     }
 
     fn at(&self, number: u32) -> &'t Element<'x> {
@@ -349,9 +371,10 @@ impl<'x, 't> Writing<'x, 't> {
     /// order is part of what they say.
     fn groups(&mut self, children: &[u32]) -> Vec<Vec<u32>> {
         let mut groups: Vec<Vec<u32>> = Vec::new();
+        let mut places: FxHashMap<&str, usize> = FxHashMap::default();
         for child in children {
             let name = self.at(*child).name;
-            match groups.iter().position(|g| self.at(g[0]).name == name) {
+            match places.get(name).copied() {
                 Some(at) if at + 1 == groups.len() => groups[at].push(*child),
                 Some(at) => {
                     let place = self.at(*child).at;
@@ -360,7 +383,10 @@ impl<'x, 't> Writing<'x, 't> {
                     self.issue(IssueType::Structure, place, message);
                     groups[at].push(*child);
                 }
-                None => groups.push(vec![*child]),
+                None => {
+                    places.insert(name, groups.len());
+                    groups.push(vec![*child]);
+                }
             }
         }
         groups
@@ -375,7 +401,7 @@ impl<'x, 't> Writing<'x, 't> {
             self.issue(IssueType::Structure, element.at, message);
             return None;
         }
-        if found.is_none() {
+        if found.is_none() && !self.is_full() {
             let names = definition.properties.iter().filter(|(_, p)| !p.is_companion).map(|(name, _)| *name);
             let hint = did_you_mean(&nearest(element.name, names));
             self.path.push((element.name.to_owned(), None));
@@ -462,7 +488,9 @@ impl<'x, 't> Writing<'x, 't> {
             return self.object(number, value_type);
         }
         match element.children.as_slice() {
-            [only] if element.id.is_none() && element.value.is_none() => self.resource(*only),
+            [only] if element.id.is_none() && element.url.is_none() && element.value.is_none() => {
+                self.resource(*only);
+            }
             _ => {
                 let message = format!("<{}> holds one resource, as an element of its own", element.name);
                 self.issue(IssueType::Structure, element.at, message);
@@ -473,6 +501,7 @@ impl<'x, 't> Writing<'x, 't> {
     fn primitive(&mut self, number: u32, definition: &'static TypeDefinition) {
         let element = self.at(number);
         self.mark(element.at);
+        self.refuse_url(element);
         if definition.primitive == Some(Primitive::Xhtml) {
             let Some(end) = element.narrative_end else {
                 let message = format!("a narrative is <div xmlns=\"{}\">", xhtml::NAMESPACE);

@@ -60,8 +60,9 @@ pub struct Export {
     pub instant: Micros,
     /// The files, by type; deleted resources under "deleted".
     files: BTreeMap<String, Output>,
-    /// After which key of the sweep, or how many of the found ones, the next part begins.
+    /// The key of the sweep after which the next part begins.
     after: Vec<u8>,
+    /// How many resources were looked at; of those that were found by a search, how many are done.
     done: u64,
 }
 
@@ -253,7 +254,7 @@ impl Files<'_> {
 }
 
 impl Export {
-    /// Its files, without the deletions.
+    /// Its files, that of the deletions among them.
     pub fn outputs(&self) -> impl Iterator<Item = &Output> {
         self.files.values()
     }
@@ -420,7 +421,12 @@ impl Export {
                 let criteria = hub.criteria(resource_type, criteria)?;
                 picked.extend(reader.all(&criteria.query, self.place, hub.budget())?);
             }
-            let all = self.types.iter().filter(|t| !filtered.contains(&t.as_str()));
+            let wanted: Vec<String> = if self.types.is_empty() {
+                reader.totals(Some(self.place))?.iter().map(|(t, _)| r4().type_name(*t).to_owned()).collect()
+            } else {
+                self.types.clone()
+            };
+            let all = wanted.iter().filter(|t| !filtered.contains(&t.as_str()));
             if matches!(self.level, ExportLevel::Group(_)) {
                 let inside: std::collections::BTreeSet<_> =
                     found.iter().map(|f| (f.type_number, f.seat)).collect();
@@ -437,6 +443,9 @@ impl Export {
                 }
             }
             found.extend(picked);
+        }
+        if self.level == ExportLevel::Patient {
+            found.retain(|f| f.seat.person.0 != 0);
         }
         // In the order bodies lie in, each once.
         found.sort_unstable_by_key(|f| (f.seat.person, f.type_number, f.seat));

@@ -96,11 +96,20 @@ impl Jobs {
         let mut jobs = Vec::new();
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
-            let read = std::fs::read(path.join("job.json")).ok();
-            match read.and_then(|bytes| serde_json::from_slice::<Job>(&bytes).ok()) {
-                Some(job) => jobs.push(Entry { job, is_cancelled: Arc::default() }),
-                // Cut off before it began: nobody has been told of it.
-                None => std::fs::remove_dir_all(&path)?,
+            match std::fs::read(path.join("job.json")) {
+                Ok(bytes) => match serde_json::from_slice::<Job>(&bytes) {
+                    Ok(job) => jobs.push(Entry { job, is_cancelled: Arc::default() }),
+                    Err(error) => {
+                        tracing::warn!(path = %path.display(), %error, "a job does not read; it is left alone")
+                    }
+                },
+                // Cut off before it began, or cancelled: nobody asks for it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    let _ = std::fs::remove_dir_all(&path);
+                }
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "a job cannot be read; it is left alone")
+                }
             }
         }
         jobs.sort_by(|a, b| a.job.id.cmp(&b.job.id));
@@ -179,10 +188,12 @@ impl Jobs {
         });
         let Some(entry) = found else { return false };
         entry.is_cancelled.store(true, Ordering::Relaxed);
-        let path = self.path(id);
-        if let Err(error) = std::fs::remove_dir_all(&path) {
-            tracing::warn!(path = %path.display(), %error, "what a cancelled job made could not be removed");
+        if matches!(entry.job.state, State::Working { .. }) {
+            // The worker may be writing: it clears up when it notices. Nothing is resumed meanwhile.
+            let _ = std::fs::remove_file(self.path(id).join("job.json"));
+            self.wake();
         }
+        self.clear(id);
         true
     }
 
@@ -207,7 +218,9 @@ impl Jobs {
                 if self.inner.is_stopping.load(Ordering::Relaxed) {
                     return;
                 }
+                let id = job.id.clone();
                 self.run(hub, job, &is_cancelled);
+                self.clear(&id);
             }
         }
     }
@@ -255,6 +268,17 @@ impl Jobs {
         }
         if let Err(failure) = self.note(&job) {
             tracing::warn!(job = job.id, ?failure, "a job's end could not be kept");
+        }
+    }
+
+    /// Removes what a job made, if nobody knows it any more: it was cancelled while it wrote.
+    fn clear(&self, id: &str) {
+        let path = self.path(id);
+        if self.job(id).is_none()
+            && path.exists()
+            && let Err(error) = std::fs::remove_dir_all(&path)
+        {
+            tracing::warn!(path = %path.display(), %error, "what a cancelled job made could not be removed");
         }
     }
 

@@ -8,7 +8,8 @@ use fhir::xml::dom::{Element, Part};
 use fhir::xml::{element_name, to_xml_named};
 use fhir::{Limits, NodeRef, Resource, TypeId, r4};
 
-use super::{refused, unprocessable};
+use super::json::too_many;
+use super::{MAX_OPERATIONS, refused, unprocessable};
 use crate::Failure;
 
 /// What becomes of a resource.
@@ -16,6 +17,10 @@ use crate::Failure;
 /// # Errors
 /// The first operation that does not apply, and why.
 pub fn apply(resource: &Resource, parameters: NodeRef<'_>, limits: &Limits) -> Result<Resource, Failure> {
+    let count = parameters.all("parameter").count();
+    if count > MAX_OPERATIONS {
+        return Err(too_many(count));
+    }
     let mut current = resource.clone();
     let operations = parameters.all("parameter").enumerate();
     for (at, operation) in operations {

@@ -35,6 +35,9 @@ pub(crate) struct On<'a> {
     pub(crate) condition: Option<Box<Condition>>,
 }
 
+/// A patch has at most so many operations.
+const MAX_OPERATIONS: usize = 1000;
+
 /// A patch that cannot be applied.
 pub(crate) fn unprocessable(message: impl Into<String>) -> Failure {
     Failure::new(Kind::Unprocessable, IssueType::Processing, message)
@@ -111,7 +114,7 @@ impl Patch {
     pub fn apply(&self, resource: &Resource, limits: &Limits) -> Result<Resource, Failure> {
         let patched = match self {
             Patch::Json(patch) => {
-                let text = json::apply(resource.text(), patch)?;
+                let text = json::apply(resource.text(), patch, limits)?;
                 fhir::json::parse(text.as_bytes(), limits)
             }
             Patch::FhirPath(parameters) => return fhirpath::apply(resource, parameters.root(), limits),
@@ -145,6 +148,9 @@ impl Hub {
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
+        if let Some(repeated) = self.repeated(access, options)? {
+            return Ok(repeated);
+        }
         let on = On { resource_type, id, if_match: options.if_match, condition: None };
         let command = self.patched(access, on, patch)?;
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
@@ -162,6 +168,9 @@ impl Hub {
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Prepared, Failure> {
+        if let Some(repeated) = self.repeated(access, options)? {
+            return Ok(repeated);
+        }
         let (id, condition) = self.patch_target(access, resource_type, text)?;
         let on = On { resource_type, id: &id, if_match: options.if_match, condition: Some(condition) };
         let command = self.patched(access, on, patch)?;

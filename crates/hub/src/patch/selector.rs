@@ -9,7 +9,7 @@ use fhir::xml::dom::{Element, Part};
 /// What a selector points at.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Target {
-    /// An element, text, comment or instruction: the way to it by places among children; empty for the root.
+    /// An element, text, comment or instruction: the way to it by places among children.
     Part(Vec<usize>),
     /// An attribute (or declaration of a namespace) of the element at the end of the way.
     Attribute(Vec<usize>, String),
@@ -39,13 +39,13 @@ struct Step {
     conditions: Vec<Condition>,
 }
 
-/// The one thing a selector points at.
-pub(super) fn select(root: &Element, selector: &str, prefixes: Prefixes<'_>) -> Result<Target, String> {
+/// The one thing a selector points at, from the document's own node, whose child is the root.
+pub(super) fn select(top: &Element, selector: &str, prefixes: Prefixes<'_>) -> Result<Target, String> {
     let steps = split_outside(selector.trim().trim_start_matches('/'), '/');
     if steps.iter().any(|s| s.trim().is_empty()) {
         return Err(format!("the selector '{selector}' has an empty step"));
     }
-    let mut ways: Vec<Vec<usize>> = Vec::new();
+    let mut ways: Vec<Vec<usize>> = vec![Vec::new()];
     let last = steps.len() - 1;
     for (at, text) in steps.iter().map(|s| s.trim()).enumerate() {
         let attribute = text
@@ -57,25 +57,19 @@ pub(super) fn select(root: &Element, selector: &str, prefixes: Prefixes<'_>) -> 
             if at != last || at == 0 {
                 return Err(format!("in '{selector}' the attribute must be the last step, after an element"));
             }
-            ways.retain(|way| element_at(root, way).is_some_and(|e| e.attribute(&name).is_some()));
+            ways.retain(|way| element_at(top, way).is_some_and(|e| e.attribute(&name).is_some()));
             let way = only(ways, selector)?;
             return Ok(Target::Attribute(way, name));
         }
         let step = Step::parse(text)?;
-        ways = if at == 0 {
-            let whole = [Part::Element(root.clone())];
-            let found = step.pick(&whole, prefixes)?;
-            found.iter().map(|_| Vec::new()).collect()
-        } else {
-            let mut next = Vec::new();
-            for way in &ways {
-                let Some(element) = element_at(root, way) else { continue };
-                for place in step.pick(&element.children, prefixes)? {
-                    next.push([way.as_slice(), &[place]].concat());
-                }
+        let mut next = Vec::new();
+        for way in &ways {
+            let Some(element) = element_at(top, way) else { continue };
+            for place in step.pick(&element.children, prefixes)? {
+                next.push([way.as_slice(), &[place]].concat());
             }
-            next
-        };
+        }
+        ways = next;
     }
     Ok(Target::Part(only(ways, selector)?))
 }
@@ -267,22 +261,23 @@ mod tests {
     fn selected(selector: &str) -> Result<Target, String> {
         let text = r#"<a xmlns="urn:f"><b i="1">x</b><b i="2">y<c>z</c></b><!--k--></a>"#;
         let prefixes = |prefix: &str| (prefix == "f").then(|| "urn:f".to_owned());
-        select(&Element::parse(text)?, selector, &prefixes)
+        let root = Part::Element(Element::parse(text)?);
+        select(&Element { children: vec![root], ..Element::default() }, selector, &prefixes)
     }
 
     #[test]
     fn selectors_find_one_thing() {
         for (selector, way) in [
-            ("f:a", vec![]),
-            ("/f:a/f:b[2]", vec![1]),
-            ("f:a/*[@i='2']/f:c", vec![1, 1]),
-            ("f:a/f:b[f:c='z']/text()[1]", vec![1, 0]),
-            ("f:a/f:b[.='x']", vec![0]),
-            ("f:a/comment()", vec![2]),
+            ("f:a", vec![0]),
+            ("/f:a/f:b[2]", vec![0, 1]),
+            ("f:a/*[@i='2']/f:c", vec![0, 1, 1]),
+            ("f:a/f:b[f:c='z']/text()[1]", vec![0, 1, 0]),
+            ("f:a/f:b[.='x']", vec![0, 0]),
+            ("f:a/comment()", vec![0, 2]),
         ] {
             assert_eq!(selected(selector), Ok(Target::Part(way)), "{selector}");
         }
-        assert_eq!(selected("f:a/f:b[1]/@i"), Ok(Target::Attribute(vec![0], "i".to_owned())));
+        assert_eq!(selected("f:a/f:b[1]/@i"), Ok(Target::Attribute(vec![0, 0], "i".to_owned())));
         for bad in [
             "",
             "a",

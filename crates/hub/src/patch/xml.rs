@@ -1,9 +1,10 @@
 //! XML Patch (<https://datatracker.ietf.org/doc/html/rfc5261>): add, replace, remove.
 
-use fhir::xml::dom::{Element, Part};
+use fhir::xml::dom::{Element, MAX_DEPTH, Part};
 
+use super::json::too_many;
 use super::selector::{Target, element_at_mut, select};
-use super::unprocessable;
+use super::{MAX_OPERATIONS, unprocessable};
 use crate::Failure;
 
 /// Changes a document as a patch says: an element whose child elements are the operations.
@@ -14,10 +15,20 @@ pub fn apply(document: &mut Element, patch: &Element) -> Result<(), Failure> {
     if patch.elements().next().is_none() {
         return Err(unprocessable("the patch has no operations; add, replace and remove are"));
     }
+    let count = patch.elements().count();
+    if count > MAX_OPERATIONS {
+        return Err(too_many(count));
+    }
+    // The document's own node, which has the root as its child.
+    let root = std::mem::take(document);
+    let mut top = Element { children: vec![Part::Element(root)], ..Element::default() };
     for (at, operation) in patch.elements().enumerate() {
         let prefixes = |prefix: &str| namespace(prefix, operation, patch);
-        change(document, operation, &prefixes)
+        change(&mut top, operation, &prefixes)
             .map_err(|message| unprocessable(format!("operation {}: {message}", at + 1)))?;
+    }
+    if let Some(Part::Element(root)) = top.children.pop() {
+        *document = root;
     }
     Ok(())
 }
@@ -41,6 +52,10 @@ fn change(
     let selector =
         operation.attribute("sel").ok_or("it needs the attribute sel, which selects what it is about")?;
     let target = select(document, selector, prefixes)?;
+    let (Target::Part(way) | Target::Attribute(way, _)) = &target;
+    if way.len() + operation.depth() > MAX_DEPTH {
+        return Err(format!("the document would be nested more than {MAX_DEPTH} deep"));
+    }
     match operation.local_name() {
         "add" => add(document, operation, target),
         "replace" => replace(document, operation, target),
@@ -77,7 +92,10 @@ fn add(document: &mut Element, operation: &Element, target: Target) -> Result<()
             element.children.splice(0..0, parts);
         }
         Some(pos @ ("before" | "after")) => {
-            let (at, way) = way.split_last().ok_or("nothing can stand beside the root")?;
+            let (at, way) = way
+                .split_last()
+                .filter(|(_, way)| !way.is_empty())
+                .ok_or("nothing can stand beside the root")?;
             let owner = element_at_mut(document, way).ok_or(LOST)?;
             let at = at + usize::from(pos == "after");
             owner.children.splice(at..at, parts);
@@ -100,11 +118,7 @@ fn replace(document: &mut Element, operation: &Element, target: Target) -> Resul
             Ok(())
         }
         Target::Part(way) => {
-            let Some((at, way)) = way.split_last() else {
-                let element = operation.elements().next().ok_or("the root is replaced by an element")?;
-                *document = element.clone();
-                return Ok(());
-            };
+            let (at, way) = way.split_last().ok_or(LOST)?;
             let owner = element_at_mut(document, way).ok_or(LOST)?;
             let kind = std::mem::discriminant(&owner.children[*at]);
             let is_same_kind = |part: &&Part| std::mem::discriminant(*part) == kind;
@@ -129,8 +143,10 @@ fn remove(document: &mut Element, operation: &Element, target: Target) -> Result
             Ok(())
         }
         Target::Part(way) => {
-            let (at, way) =
-                way.split_last().ok_or("a patch does not remove the root; delete the resource")?;
+            let (at, way) = way
+                .split_last()
+                .filter(|(_, way)| !way.is_empty())
+                .ok_or("a patch does not remove the root; delete the resource")?;
             let owner = element_at_mut(document, way).ok_or(LOST)?;
             owner.children.remove(*at);
             let is_space =

@@ -32,19 +32,26 @@ pub(super) fn is_content_wanted(segments: &[String], headers: &HeaderMap) -> boo
     names_one && kinds.all(|kind| Format::named(kind).is_none())
 }
 
-/// Raw content, if that is what a body sent to Binary is.
+/// What a body sent to Binary would be as content; nothing if it does not say what it is.
 pub(super) fn raw(headers: &HeaderMap, id: Option<&str>) -> Option<Raw> {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim).map(str::to_owned);
-    let content_type = text("content-type")?;
-    let plain = content_type.split(';').next().unwrap_or_default();
-    if Format::named(plain).is_some() || !plain.contains('/') {
-        return None;
-    }
+    let content_type = text("content-type").filter(|t| t.contains('/'))?;
     let security_context = text("x-security-context");
     Some(Raw { content_type, security_context, id: id.map(str::to_owned) })
 }
 
 impl Raw {
+    /// Whether the content is a Binary in one of FHIR's own forms, and not to be put into another.
+    pub(super) fn is_resource(&self, content: &[u8]) -> bool {
+        let plain = self.content_type.split(';').next().unwrap_or_default();
+        let has = |needle: &str| content.windows(needle.len()).any(|w| w == needle.as_bytes());
+        match Format::named(plain) {
+            Some(Format::Json) => has("\"resourceType\"") && has("\"Binary\""),
+            Some(Format::Xml) => has("Binary") && has(fhir::xml::NAMESPACE),
+            None => false,
+        }
+    }
+
     /// The Binary that holds it.
     pub(super) fn resource(&self, content: &[u8], limits: &Limits) -> Result<Resource, Failure> {
         let mut json = JsonWriter::new();

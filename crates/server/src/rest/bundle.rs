@@ -1,5 +1,7 @@
 //! batch and transaction.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use fhir::{IssueType, Resource};
 use hub::{Access, Batch, EntryResponse, Failure, Hub, Kind, WriteOptions, is_bundle};
@@ -7,22 +9,15 @@ use store::{Outcome, Rejection};
 
 use super::write::{interrupted, propose, submit};
 use super::{Answer, Call, body, format, get, headers};
-use crate::lanes::BodyRoom;
-
-/// A Bundle that may have to be planned anew, and the room it takes.
-struct Document {
-    resource: Resource,
-    _room: BodyRoom,
-}
 
 /// `POST [base]`
 pub(super) async fn bundle(call: Call, request: Request) -> Result<Answer, Failure> {
     let format = format::of_body(request.headers())?;
     let options = headers::write_options(request.headers(), &call.app.hub.limits)?;
     let read = body::read(&call.app, request, call.app.hub.limits.bundle_bytes).await?;
-    let (hub, access) = (call.app.hub.clone(), call.access.clone());
+    let access = call.access.clone();
     let is_light = read.bytes.len() <= call.app.lanes.limits.light_body;
-    let plan = move || -> Result<(Batch, WriteOptions, Option<Document>), Failure> {
+    let plan = Arc::new(move |hub: &Hub| -> Result<(Batch, WriteOptions, Option<Resource>), Failure> {
         let resource = format.read(&read.bytes, &hub.limits)?;
         if !is_bundle(&resource) {
             let name = resource.root().type_name();
@@ -30,14 +25,21 @@ pub(super) async fn bundle(call: Call, request: Request) -> Result<Answer, Failu
             return Err(Failure::new(Kind::Invalid, IssueType::Invalid, message));
         }
         let batch = hub.plan_bundle(&access, resource.root(), &options)?;
-        let document = batch.is_conditional().then_some(Document { resource, _room: read.room });
-        Ok((batch, options, document))
+        let document = batch.is_conditional().then_some(resource);
+        Ok((batch, options.clone(), document))
+    });
+    let tried = if is_light { Some(plan(&call.app.light_hub())) } else { None };
+    let planned = match tried {
+        Some(Err(failure)) if failure.kind != Kind::TooCostly => return Err(failure),
+        Some(Ok(planned)) if !planned.0.is_too_costly() => planned,
+        _ => {
+            let (hub, plan) = (call.app.hub.clone(), Arc::clone(&plan));
+            call.app.lanes.heavy(move || plan(&hub)).await.unwrap_or_else(|| Err(interrupted()))?
+        }
     };
-    let (mut batch, options, document) = if is_light {
-        plan()?
-    } else {
-        call.app.lanes.heavy(plan).await.unwrap_or_else(|| Err(interrupted()))?
-    };
+    let (mut batch, options, document) = planned;
+    // The room of the body is held as long as the document may be planned anew.
+    let held = document.is_some().then_some(plan);
     // All are proposed before the first is waited for, so that they share a sync.
     let pending: Vec<_> = batch.take_writes().into_iter().map(|prepared| propose(&call, prepared)).collect();
     let mut outcomes = Vec::with_capacity(pending.len());
@@ -45,12 +47,12 @@ pub(super) async fn bundle(call: Call, request: Request) -> Result<Answer, Failu
         outcomes.push(one.await.unwrap_or(Err(Rejection::Store(store::Error::Stopped))));
     }
     if let Some(document) = document {
-        let anew =
-            Anew { call: &call, access: &call.access, document: &document.resource, options: &options };
+        let anew = Anew { call: &call, access: &call.access, document: &document, options: &options };
         for (at, outcome) in outcomes.iter_mut().enumerate() {
             anew.write(&mut batch, at, outcome).await?;
         }
     }
+    drop(held);
     let read = |url: &str| -> EntryResponse { get::entry(&call, url) };
     let json = call.app.hub.answer_bundle(&call.access, &batch, outcomes, call.preferences.answer, &read)?;
     Ok(Answer::json(200, json))
@@ -77,7 +79,11 @@ impl Anew<'_> {
             }
             let prepared =
                 self.call.app.hub.plan_again(self.access, batch, at, self.document.root(), self.options)?;
-            let Some(prepared) = prepared else { break };
+            let Some(prepared) = prepared else {
+                // Now there is nothing to do.
+                *outcome = Ok(Outcome { place: None, instant: 0, is_repeated: false, commands: Vec::new() });
+                break;
+            };
             *outcome = submit(self.call, prepared).await;
         }
         Ok(())

@@ -195,8 +195,12 @@ pub(super) async fn search_by_post(mut call: Call, request: Request) -> Result<A
     match searched {
         Some((name, compartment)) => {
             let (app, presentation) = (std::sync::Arc::clone(&call.app), call.presentation.clone());
-            let answer = search(call, name, compartment).await?;
-            Ok(super::present(&app, answer, presentation).await)
+            let answer =
+                search(call, name, compartment).await.unwrap_or_else(|failure| super::of_failure(&failure));
+            let mut answer = super::present(&app, answer, presentation).await;
+            // What the form asks for stands, whatever the headers say.
+            answer.is_presented = true;
+            Ok(answer)
         }
         None => Err(Failure::new(Kind::NotFound, IssueType::NotFound, "there is no search at this address")),
     }
@@ -208,7 +212,8 @@ async fn search(
     name: Option<String>,
     compartment: Option<(String, String)>,
 ) -> Result<Answer, Failure> {
-    let light = Budget::of_rows(call.app.lanes.limits.light_rows);
+    // Of several types each would look at so many rows: that is no light work.
+    let light = Budget::of_rows(if name.is_some() { call.app.lanes.limits.light_rows } else { 0 });
     match run_search(&call, name.as_deref(), compartment.as_ref(), &call.pairs, light) {
         Err(failure) if failure.kind == Kind::TooCostly => {
             let app = std::sync::Arc::clone(&call.app);

@@ -101,7 +101,7 @@ pub(crate) async fn handle(State(app): State<Shared>, request: Request) -> AxumR
 /// Brings an answer into the form asked for; a large one where it holds nobody up.
 pub(crate) async fn present(app: &Shared, mut answer: Answer, presentation: Presentation) -> Answer {
     let is_as_it_is = presentation.format == Format::Json && !presentation.is_pretty;
-    let is_done = is_as_it_is || std::mem::replace(&mut answer.is_presented, true);
+    let is_done = std::mem::replace(&mut answer.is_presented, true) || is_as_it_is;
     let Some(json) = answer.body.take_if(|_| !is_done) else { return answer };
     answer.format = presentation.format;
     let written = if json.len() <= app.lanes.limits.light_body {

@@ -1,12 +1,14 @@
 //! Operations: addresses whose last segment begins with `$` (<https://hl7.org/fhir/R4/operations.html>).
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::http::Method;
 use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
 use hub::{EverythingRequest, ExportLevel, Failure, Kind, MetaChange};
 
-use super::write::{options, submit_while_moved, type_named};
+use super::write::{Prepare, no_parameters, options, submit_while_moved, type_named};
 use super::{Answer, Call, body, format, jobs};
 
 /// What an operation is called on.
@@ -35,6 +37,9 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
         }
     };
     let method = request.method().clone();
+    if name.starts_with("$meta") {
+        no_parameters(&call)?;
+    }
     match (name.as_str(), place) {
         ("$everything", Place::Instance(resource_type, id)) if has_everything(resource_type) => {
             everything(call, request, resource_type, id).await
@@ -58,7 +63,7 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             IssueType::NotSupported,
             "$everything is called on a Patient or an Encounter",
         )),
-        ("$meta", Place::Instance(resource_type, id)) if method != Method::DELETE => {
+        ("$meta", Place::Instance(resource_type, id)) => {
             Ok(Answer::json(200, call.app.hub.meta(&call.access, resource_type, &id)?))
         }
         ("$meta-add", Place::Instance(resource_type, id)) if method == Method::POST => {
@@ -125,7 +130,7 @@ async fn everything(
 ) -> Result<Answer, Failure> {
     parameters(&mut call, request).await?;
     let asked = EverythingRequest::read(&call.app.hub, &call.pairs)?;
-    let app = std::sync::Arc::clone(&call.app);
+    let app = Arc::clone(&call.app);
     let work = move || {
         let owner = (resource_type, id.as_str());
         call.app.hub.everything(&call.access, owner, &asked, &call.base, &call.presentation.pairs)
@@ -144,10 +149,13 @@ async fn change_meta(
 ) -> Result<Answer, Failure> {
     let kind = format::of_body(request.headers())?;
     let options = options(request.headers(), &call)?;
-    let sent = body::read(&call.app, request, call.app.hub.limits.resource_bytes).await?;
-    let hub = &call.app.hub;
-    let parameters = kind.read(&sent.bytes, &hub.limits)?;
-    let prepare = || hub.change_meta(&call.access, resource_type, &id, &parameters, how, &options);
-    submit_while_moved(&call, prepare).await?;
-    Ok(Answer::json(200, hub.meta(&call.access, resource_type, &id)?))
+    let sent = body::read(&call.app, request, 1 << 20).await?;
+    let is_light = sent.bytes.len() <= call.app.lanes.limits.light_body;
+    let parameters = kind.read(&sent.bytes, &call.app.hub.limits)?;
+    let named = id.clone();
+    let prepare: Prepare = Arc::new(move |hub, access| {
+        hub.change_meta(access, resource_type, &named, &parameters, how, &options)
+    });
+    submit_while_moved(&call, is_light, prepare).await?;
+    Ok(Answer::json(200, call.app.hub.meta(&call.access, resource_type, &id)?))
 }

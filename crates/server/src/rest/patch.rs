@@ -1,19 +1,22 @@
 //! patch.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::http::header;
-use fhir::IssueType;
+use fhir::{IssueType, Limits};
 use hub::patch::Patch;
 use hub::{Failure, Kind};
 
 use super::format::Format;
 use super::write::{
-    answer, criteria, first, needs_criteria, no_parameters, options, submit_while_moved, type_named,
+    Prepare, answer, criteria, first, interrupted, needs_criteria, no_parameters, options,
+    submit_while_moved, type_named,
 };
 use super::{Answer, Call, body};
 
 /// Reads the patch a body is, by its type.
-fn read(kind: &str, bytes: &[u8], call: &Call) -> Result<Patch, Failure> {
+fn read(kind: &str, bytes: &[u8], limits: &Limits) -> Result<Patch, Failure> {
     let plain = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match plain.as_str() {
         "application/json-patch+json" => Patch::json(bytes),
@@ -23,7 +26,7 @@ fn read(kind: &str, bytes: &[u8], call: &Call) -> Result<Patch, Failure> {
             Patch::xml(text)
         }
         other => match Format::named(other) {
-            Some(format) => Patch::fhirpath(format.read(bytes, &call.app.hub.limits)?),
+            Some(format) => Patch::fhirpath(format.read(bytes, limits)?),
             None => Err(Failure::new(
                 Kind::UnsupportedMediaType,
                 IssueType::NotSupported,
@@ -48,13 +51,19 @@ pub(super) async fn patch(call: Call, request: Request) -> Result<Answer, Failur
     let kind = kind.to_owned();
     let options = options(request.headers(), &call)?;
     let sent = body::read(&call.app, request, call.app.hub.limits.resource_bytes).await?;
-    let patch = read(&kind, &sent.bytes, &call)?;
-    let hub = &call.app.hub;
-    let criteria = criteria(&call);
-    let prepare = || match &id {
-        Some(id) => hub.patch(&call.access, resource_type, id, &patch, &options),
-        None => hub.patch_by(&call.access, resource_type, &criteria, &patch, &options),
+    let is_light = sent.bytes.len() <= call.app.lanes.limits.light_body;
+    let limits = call.app.hub.limits;
+    let parse = move || read(&kind, &sent.bytes, &limits);
+    let patch = if is_light {
+        parse()?
+    } else {
+        call.app.lanes.heavy(parse).await.unwrap_or_else(|| Err(interrupted()))?
     };
-    let outcome = first(submit_while_moved(&call, prepare).await?)?;
+    let criteria = criteria(&call);
+    let prepare: Prepare = Arc::new(move |hub, access| match &id {
+        Some(id) => hub.patch(access, resource_type, id, &patch, &options),
+        None => hub.patch_by(access, resource_type, &criteria, &patch, &options),
+    });
+    let outcome = first(submit_while_moved(&call, is_light, prepare).await?)?;
     answer(&call, &outcome)
 }

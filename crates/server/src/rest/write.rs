@@ -1,9 +1,11 @@
 //! create, update, delete.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use fhir::{IssueType, Limits, Resource, TypeId, r4};
-use hub::{Failure, Kind, Prefer, Prepared, WriteOptions, described, outcome};
+use hub::{Access, Failure, Hub, Kind, Prefer, Prepared, WriteOptions, described, outcome};
 use store::{CommandOutcome, Effect, Outcome, Rejection};
 use tokio::sync::oneshot;
 
@@ -80,14 +82,14 @@ async fn prepare(
 /// What a body is: a resource, or (sent to Binary) content to be put into one.
 enum Form {
     Fhir(Format),
-    Content(binary::Raw),
+    Content(binary::Raw, Option<Format>),
 }
 
 impl Form {
     fn of(headers: &HeaderMap, wanted: TypeId, id: Option<&str>) -> Result<Form, Failure> {
         let is_binary = r4().type_name(wanted) == "Binary";
         match binary::raw(headers, id).filter(|_| is_binary) {
-            Some(raw) => Ok(Form::Content(raw)),
+            Some(raw) => Ok(Form::Content(raw, format::of_body(headers).ok())),
             None => Ok(Form::Fhir(format::of_body(headers)?)),
         }
     }
@@ -97,7 +99,10 @@ impl Form {
 fn resource_of(wanted: TypeId, form: &Form, read: &body::Body, limits: &Limits) -> Result<Resource, Failure> {
     let resource = match form {
         Form::Fhir(format) => format.read(&read.bytes, limits)?,
-        Form::Content(raw) => raw.resource(&read.bytes, limits)?,
+        Form::Content(raw, Some(format)) if raw.is_resource(&read.bytes) => {
+            format.read(&read.bytes, limits)?
+        }
+        Form::Content(raw, _) => raw.resource(&read.bytes, limits)?,
     };
     let found = resource.root().value_type();
     if found != wanted {
@@ -163,19 +168,35 @@ pub(super) async fn create(call: Call, request: Request) -> Result<Answer, Failu
     answer(&call, &outcome)
 }
 
-/// Submits what `prepare` gives, anew while it is overtaken by other writes.
+/// Prepares a write from what the hub holds.
+pub(super) type Prepare = Arc<dyn Fn(&Hub, &Access) -> Result<Prepared, Failure> + Send + Sync>;
+
+/// Submits what `prepare` gives, anew while it is overtaken by other writes. It is tried where it arrived with a small
+/// budget; what is large or needs more goes to the heavy lane.
 pub(super) async fn submit_while_moved(
     call: &Call,
-    mut prepare: impl FnMut() -> Result<Prepared, Failure>,
+    is_light: bool,
+    prepare: Prepare,
 ) -> Result<Outcome, Failure> {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        match submit(call, prepare()?).await {
-            Err(rejection) if hub::Hub::is_moved(&rejection) && attempts < hub::ATTEMPTS => {}
+        match submit(call, planned(call, is_light, &prepare).await?).await {
+            Err(rejection) if Hub::is_moved(&rejection) && attempts < hub::ATTEMPTS => {}
             done => return Ok(done?),
         }
     }
+}
+
+async fn planned(call: &Call, is_light: bool, prepare: &Prepare) -> Result<Prepared, Failure> {
+    if is_light {
+        match prepare(&call.app.light_hub(), &call.access) {
+            Err(failure) if failure.kind == Kind::TooCostly => {}
+            done => return done,
+        }
+    }
+    let (hub, access, prepare) = (call.app.hub.clone(), call.access.clone(), Arc::clone(prepare));
+    call.app.lanes.heavy(move || prepare(&hub, &access)).await.unwrap_or_else(|| Err(interrupted()))
 }
 
 /// The parameters as a search: what names the resource of a conditional interaction.
@@ -203,10 +224,16 @@ pub(super) async fn conditional_update(call: Call, request: Request) -> Result<A
     let form = Form::of(request.headers(), resource_type, None)?;
     let options = options(request.headers(), &call)?;
     let read = body::read(&call.app, request, call.app.hub.limits.resource_bytes).await?;
-    let limits = call.app.hub.limits;
-    let resource = resource_of(resource_type, &form, &read, &limits)?;
-    let prepare = || call.app.hub.update_by(&call.access, resource.root(), &criteria, &options);
-    let outcome = first(submit_while_moved(&call, prepare).await?)?;
+    let (limits, is_light) = (call.app.hub.limits, read.bytes.len() <= call.app.lanes.limits.light_body);
+    let parse = move || resource_of(resource_type, &form, &read, &limits);
+    let resource = if is_light {
+        parse()?
+    } else {
+        call.app.lanes.heavy(parse).await.unwrap_or_else(|| Err(interrupted()))?
+    };
+    let prepare: Prepare =
+        Arc::new(move |hub, access| hub.update_by(access, resource.root(), &criteria, &options));
+    let outcome = first(submit_while_moved(&call, is_light, prepare).await?)?;
     answer(&call, &outcome)
 }
 
@@ -215,17 +242,18 @@ pub(super) async fn conditional_delete(call: Call, request: Request) -> Result<A
     let criteria = needs_criteria(&call)?;
     let resource_type = type_named(&call.segments[0])?;
     let options = options(request.headers(), &call)?;
-    let prepare = || call.app.hub.delete_by(&call.access, resource_type, &criteria, &options);
-    if prepare()?.is_empty() {
+    let nothing = format!("{}?{criteria} finds nothing to delete", call.segments[0]);
+    let prepare: Prepare =
+        Arc::new(move |hub, access| hub.delete_by(access, resource_type, &criteria, &options));
+    if planned(&call, true, &prepare).await?.does_nothing() {
         return Ok(match call.preferences.answer {
             Prefer::OperationOutcome => {
-                let message = format!("{}?{criteria} finds nothing to delete", call.segments[0]);
-                Answer::json(200, outcome::outcome(&[outcome::information(&message)]))
+                Answer::json(200, outcome::outcome(&[outcome::information(&nothing)]))
             }
             _ => Answer::empty(204),
         });
     }
-    let outcome = submit_while_moved(&call, prepare).await?;
+    let outcome = submit_while_moved(&call, true, prepare).await?;
     match outcome.commands.as_slice() {
         [only] => answer(&call, only),
         many => Ok(match call.preferences.answer {

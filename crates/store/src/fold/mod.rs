@@ -640,7 +640,8 @@ impl<'f> Transaction<'f> {
             Action::Delete => self.end(&command.id, beside, number, head).map_err(Rejection::Store),
             Action::Create { .. } if head.state == State::Live => Err(reject(
                 index,
-                Reason::Invalid,
+                // What was planned on a search that found nothing is planned anew.
+                if command.condition.is_some() { Reason::Moved } else { Reason::Invalid },
                 IssueType::Duplicate,
                 format!("{name} exists already; update it, or create without an id"),
             )),

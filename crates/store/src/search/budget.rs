@@ -57,9 +57,12 @@ impl Budget {
     }
 }
 
+/// A search that decides about a write looks at so many rows at most: every other write waits while it is checked.
+pub const CRITERIA_ROWS: u64 = 100_000;
+
 impl Default for Budget {
     fn default() -> Budget {
-        Budget::of_rows(10_000_000)
+        Budget::of_rows(CRITERIA_ROWS)
     }
 }
 

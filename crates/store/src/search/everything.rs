@@ -56,6 +56,7 @@ impl Searcher<'_> {
                 found.push(Found { type_number, seat });
             }
         }
+        let owners = found.len();
         let Some(compartment) = r4().compartment(r4().type_name(owner_type)) else { return Ok(found) };
         for (member_type, codes) in &compartment.members {
             let member = r4().resource_number(*member_type).unwrap_or(u8::MAX);
@@ -85,7 +86,7 @@ impl Searcher<'_> {
             })?;
         }
         if let Some(dates) = &wanted.dates {
-            self.keep_dated(&mut found, owners.len(), *dates)?;
+            self.keep_dated(&mut found, owners, *dates)?;
         }
         if !wanted.is_members_only {
             let referred = self.referred(&found, &mut seen)?;

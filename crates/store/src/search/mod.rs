@@ -34,7 +34,7 @@ use fhir::{Issue, TypeId, r4};
 use search::condition::Numbers;
 use search::query::Query;
 
-pub use budget::Budget;
+pub use budget::{Budget, CRITERIA_ROWS};
 pub use everything::Wanted;
 pub use page::{Cursor, Found, Page};
 
