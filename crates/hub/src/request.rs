@@ -116,7 +116,10 @@ impl Hub {
 
     /// A search that decides about a write.
     pub(crate) fn criteria(&self, resource_type: TypeId, text: &str) -> Result<Criteria, Failure> {
-        let pairs = query::split(text)?;
+        // Some clients send a whole address, or the form they want answers in.
+        let text = text.split_once('?').map_or(text, |(_, search)| search);
+        let mut pairs = query::split(text)?;
+        pairs.retain(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty"));
         let query = query::read(resource_type, &pairs, self.reading())?;
         let is_plain = query.count.is_none()
             && query.as_of.is_none()
