@@ -86,18 +86,7 @@ impl EverythingRequest {
 }
 
 fn types(text: &str) -> Result<Vec<TypeId>, String> {
-    let one = |name: &str| {
-        r4().resource_type(name).ok_or_else(|| {
-            let near = nearest(name, r4().resource_types.iter().map(|t| r4().type_name(*t)));
-            let hint = if near.is_empty() {
-                String::new()
-            } else {
-                format!(" (did you mean {}?)", near.join(" or "))
-            };
-            format!("R4 has no resource type '{name}'{hint}")
-        })
-    };
-    text.split(',').map(one).collect()
+    text.split(',').map(|name| r4().known_resource_type(name)).collect()
 }
 
 fn cursor(text: &str) -> Option<(Place, usize)> {

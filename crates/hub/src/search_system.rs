@@ -5,7 +5,6 @@
 //! begin there. All pages see the place in the log the first one saw.
 
 use data_encoding::BASE64URL_NOPAD;
-use fhir::issue::nearest;
 use fhir::{Issue, IssueType, TypeId, r4};
 use search::query::{self, Pair, Query, Total};
 use store::{Budget, Cursor, Place, Reader};
@@ -63,16 +62,9 @@ impl Start {
 fn named_types(pairs: &[Pair]) -> Result<Option<Vec<TypeId>>, Failure> {
     let mut found: Option<Vec<TypeId>> = None;
     for name in pairs.iter().filter(|(n, _)| n == "_type").flat_map(|(_, v)| v.split(',')) {
-        let Some(id) = r4().resource_type(name) else {
-            let near = nearest(name, r4().resource_types.iter().map(|t| r4().type_name(*t)));
-            let hint = if near.is_empty() {
-                String::new()
-            } else {
-                format!(" (did you mean {}?)", near.join(" or "))
-            };
-            let message = format!("_type: R4 has no resource type '{name}'{hint}");
-            return Err(Issue::error(IssueType::Invalid, message).into());
-        };
+        let id = r4()
+            .known_resource_type(name)
+            .map_err(|message| Issue::error(IssueType::Invalid, format!("_type: {message}")))?;
         found.get_or_insert_default().push(id);
     }
     if let Some(types) = &mut found {

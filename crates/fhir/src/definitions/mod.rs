@@ -222,6 +222,18 @@ impl Definitions {
         self.type_named(name).filter(|id| self.resource_number(*id).is_some())
     }
 
+    /// The concrete resource type with this name.
+    ///
+    /// # Errors
+    /// A sentence that says that there is none, and which are near.
+    pub fn known_resource_type(&self, name: &str) -> Result<TypeId, String> {
+        self.resource_type(name).ok_or_else(|| {
+            let near = crate::issue::nearest(name, self.resource_types.iter().map(|t| self.type_name(*t)));
+            let shown: String = name.chars().take(60).collect();
+            format!("R4 has no resource type '{shown}'{}", crate::issue::did_you_mean(&near))
+        })
+    }
+
     /// A type's definition.
     #[must_use]
     pub fn type_of(&self, id: TypeId) -> &TypeDefinition {

@@ -149,18 +149,7 @@ impl ExportRequest {
 }
 
 fn type_named(name: &str) -> Result<&'static str, String> {
-    match r4().resource_type(name) {
-        Some(id) => Ok(r4().type_name(id)),
-        None => {
-            let near = nearest(name, r4().resource_types.iter().map(|t| r4().type_name(*t)));
-            let hint = if near.is_empty() {
-                String::new()
-            } else {
-                format!(" (did you mean {}?)", near.join(" or "))
-            };
-            Err(format!("R4 has no resource type '{name}'{hint}"))
-        }
-    }
+    r4().known_resource_type(name).map(|id| r4().type_name(id))
 }
 
 impl Hub {

@@ -190,18 +190,7 @@ fn find(resource_type: TypeId, code: &str) -> Result<&'static Parameter, Finding
 }
 
 fn resource_type_named(name: &str) -> Result<TypeId, Finding> {
-    match r4().resource_type(name) {
-        Some(id) => Ok(id),
-        None => {
-            let near = nearest(name, r4().resource_types.iter().map(|t| r4().type_name(*t)));
-            let hint = if near.is_empty() {
-                String::new()
-            } else {
-                format!(" (did you mean {}?)", near.join(" or "))
-            };
-            unknown(format!("R4 has no resource type '{}'{hint}", shorten(name)))
-        }
-    }
+    r4().known_resource_type(name).map_err(Finding::Unknown)
 }
 
 fn criterion(

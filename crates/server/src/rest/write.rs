@@ -14,16 +14,8 @@ use super::{Answer, Call, binary, body, format, headers};
 
 /// The type a path names.
 pub(super) fn type_named(name: &str) -> Result<TypeId, Failure> {
-    r4().resource_type(name).ok_or_else(|| {
-        let near = fhir::issue::nearest(name, r4().resource_types.iter().map(|t| r4().type_name(*t)));
-        let hint =
-            if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
-        Failure::new(
-            Kind::NotFound,
-            IssueType::NotSupported,
-            format!("R4 has no resource type '{name}'{hint}"),
-        )
-    })
+    r4().known_resource_type(name)
+        .map_err(|message| Failure::new(Kind::NotFound, IssueType::NotSupported, message))
 }
 
 /// Refuses parameters on an interaction that has none.
