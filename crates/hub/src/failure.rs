@@ -26,6 +26,8 @@ pub enum Kind {
     TooLarge,
     /// What was sent is in a form that is not read here: 415.
     UnsupportedMediaType,
+    /// There is no such part: 416.
+    RangeNotSatisfiable,
     /// What was asked for costs too much: 422.
     TooCostly,
     /// What was sent reads, and cannot be done: 422.
@@ -55,6 +57,7 @@ impl Kind {
             Kind::PreconditionFailed => 412,
             Kind::TooLarge => 413,
             Kind::UnsupportedMediaType => 415,
+            Kind::RangeNotSatisfiable => 416,
             Kind::TooCostly | Kind::Unprocessable => 422,
             Kind::NotSupported => 501,
             Kind::Unavailable => 503,

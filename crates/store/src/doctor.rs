@@ -16,7 +16,7 @@ use crate::layout::meta::{Counters, counters_key};
 use crate::layout::past::PastRow;
 use crate::layout::{heads, ids, live, past, rows, symbols, totals};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
-use crate::wal;
+use crate::{blobs, wal};
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,10 @@ pub fn examine(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
-    for (place, finding) in crate::checksums::verify(path).into_iter().chain(wal::examine(&path.join("db"))) {
+    let db = path.join("db");
+    let files =
+        crate::checksums::verify(path).into_iter().chain(wal::examine(&db)).chain(blobs::examine(&db));
+    for (place, finding) in files {
         findings.push(Finding { place, finding });
     }
     let engine = match Engine::open_for_examination(path, limits) {

@@ -15,6 +15,9 @@ use crate::{checksums, wal};
 /// The format this program writes; `docs/decisions/` says what changed when.
 pub const FORMAT: u32 = 1;
 
+/// A body of at least this many bytes stands beside the tables, not in them.
+const BLOB_BYTES: u64 = 64 << 10;
+
 /// How much memory the store may use, and whether it is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -181,6 +184,14 @@ fn family_options(family: &str, cache: &Cache, limits: &Limits) -> Options {
         table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
         table.set_partition_filters(true);
         table.set_metadata_block_size(4 << 10);
+    }
+    if family == "bodies" {
+        // Attachments lie in files of their own: merging tables does not copy them again and again.
+        options.set_enable_blob_files(true);
+        options.set_min_blob_size(BLOB_BYTES);
+        options.set_blob_compression_type(DBCompressionType::Zstd);
+        options.set_blob_file_size(256 << 20);
+        options.set_enable_blob_gc(true);
     }
     options.set_block_based_table_factory(&table);
     options

@@ -14,6 +14,7 @@
 //! over everything that ever was booked; with past rows apart, what is costs what is.
 
 mod backup;
+mod blobs;
 mod checksums;
 mod doctor;
 mod draft;

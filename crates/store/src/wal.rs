@@ -103,7 +103,7 @@ fn record(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The engine's form of a checksum.
-fn masked(crc: u32) -> u32 {
+pub(crate) fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 

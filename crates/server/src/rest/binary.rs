@@ -3,7 +3,7 @@
 //! What is stored is the resource; raw content is put into one and taken out of one. A client that names a type of its
 //! own in `Accept` gets the content; one that takes anything, or FHIR, gets the resource.
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use bytes::Bytes;
 use data_encoding::BASE64;
 use fhir::json::JsonWriter;
@@ -21,15 +21,33 @@ pub(super) struct Raw {
     id: Option<String>,
 }
 
-/// Whether a request asks for a Binary's content: it names types, none of them FHIR's.
-pub(super) fn is_content_wanted(segments: &[String], headers: &HeaderMap) -> bool {
-    let is_binary = matches!(segments, [name, _] | [name, _, _, _] if name == "Binary");
-    let Some(accept) = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).filter(|_| is_binary) else {
-        return false;
-    };
+/// How a Binary's content is asked for.
+pub(crate) struct ContentWanted {
+    range: Option<String>,
+    if_range: Option<String>,
+}
+
+impl ContentWanted {
+    /// The part that is asked for, of this version (RFC 9110, 14.2 and 13.1.5): a part of another than the client has
+    /// would be of no use to it.
+    pub(super) fn range(&self, version: u64) -> Option<&str> {
+        let is_same = |tag: &String| tag.trim() == hub::bundle::etag(version);
+        self.range.as_deref().filter(|_| self.if_range.as_ref().is_none_or(is_same))
+    }
+}
+
+/// How a request asks for a Binary's content: it names types, none of them FHIR's.
+pub(super) fn content_wanted(segments: &[String], headers: &HeaderMap) -> Option<ContentWanted> {
+    let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+    if !matches!(segments, [name, _] | [name, _, _, _] if name == "Binary") {
+        return None;
+    }
+    let accept = text(header::ACCEPT)?;
     let mut kinds = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
     let names_one = kinds.clone().any(|kind| !kind.is_empty() && !matches!(kind, "*/*" | "application/*"));
-    names_one && kinds.all(|kind| Format::named(kind).is_none())
+    let is_wanted = names_one && kinds.all(|kind| Format::named(kind).is_none());
+    let owned = |name| text(name).map(str::to_owned);
+    is_wanted.then(|| ContentWanted { range: owned(header::RANGE), if_range: owned(header::IF_RANGE) })
 }
 
 /// What a body sent to Binary would be as content; nothing if it does not say what it is.
@@ -74,8 +92,36 @@ impl Raw {
     }
 }
 
-/// The content of a Binary.
-pub(super) fn content(kept: &Kept) -> Result<Answer, Failure> {
+/// A whole, or the part of it that `range` names; several parts are not put together, the whole is sent instead.
+fn part(content: Bytes, range: Option<&str>) -> Result<Answer, Failure> {
+    let length = content.len() as u64;
+    let whole = |content| {
+        let mut answer = Answer::empty(200).with(header::ACCEPT_RANGES, "bytes".to_owned());
+        answer.content = Some(content);
+        Ok(answer)
+    };
+    // What does not parse is ignored, as RFC 9110 says.
+    let Some(parsed) = range.and_then(|text| http_range_header::parse_range_header(text).ok()) else {
+        return whole(content);
+    };
+    match parsed.validate(length).as_deref() {
+        Ok([one]) => {
+            let (from, to) = (*one.start(), *one.end());
+            let mut answer = Answer::empty(206).with(header::ACCEPT_RANGES, "bytes".to_owned());
+            let (start, end) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
+            answer.content = Some(content.slice(start..(end + 1).min(content.len())));
+            Ok(answer.with(header::CONTENT_RANGE, format!("bytes {from}-{to}/{length}")))
+        }
+        Ok(_) => whole(content),
+        Err(_) => {
+            let message = format!("Range: there is no such part; the content has {length} bytes");
+            Err(Failure::new(Kind::RangeNotSatisfiable, IssueType::Value, message))
+        }
+    }
+}
+
+/// The content of a Binary, or the part of it that was asked for.
+pub(super) fn content(kept: &Kept, range: Option<&str>) -> Result<Answer, Failure> {
     let json = kept.json();
     let resource =
         fhir::json::parse(json.as_bytes(), &Limits { resource_bytes: usize::MAX, ..Limits::default() })?;
@@ -86,8 +132,7 @@ pub(super) fn content(kept: &Kept) -> Result<Answer, Failure> {
         let message = format!("what this Binary holds is not base64 ({e}); read it as a resource");
         Failure::new(Kind::NotAcceptable, IssueType::Value, message)
     })?;
-    let mut answer = Answer::empty(200);
-    answer.content = Some(Bytes::from(content));
+    let mut answer = part(Bytes::from(content), range)?;
     let kind = root.text_at("contentType").unwrap_or_default();
     answer = answer.with(header::CONTENT_TYPE, kind.into_owned());
     // Content is whatever somebody sent: in a browser it must not act in the hub's name.

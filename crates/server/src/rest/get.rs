@@ -60,6 +60,12 @@ pub(super) async fn get(call: Call) -> Result<Answer, Failure> {
             let work = move || history(&call, &level, &call.pairs);
             app.lanes.heavy(work).await.unwrap_or_else(|| Err(interrupted()))
         }
+        // A Binary may be large, and its content has to be taken out of it.
+        found if call.content_wanted.is_some() => {
+            let app = std::sync::Arc::clone(&call.app);
+            let work = move || simple(&call, found, &call.pairs);
+            app.lanes.heavy(work).await.unwrap_or_else(|| Err(interrupted()))
+        }
         found => simple(&call, found, &call.pairs),
     }
 }
@@ -98,8 +104,8 @@ fn simple(call: &Call, found: Interaction, pairs: &[Pair]) -> Result<Answer, Fai
 fn of_kept(call: &Call, kept: &Kept, asked: &ReadParameters) -> Result<Answer, Failure> {
     let answer = if call.conditions.has(kept.version, kept.instant) {
         Answer::empty(304)
-    } else if call.is_content_wanted {
-        binary::content(kept)?
+    } else if let Some(wanted) = &call.content_wanted {
+        binary::content(kept, wanted.range(kept.version))?
     } else {
         let mut json = String::new();
         bundle::write_part(kept, asked.subset.as_ref(), &mut json);

@@ -35,7 +35,7 @@ pub(crate) struct Call {
     pub(crate) pairs: Vec<Pair>,
     pub(crate) presentation: Presentation,
     /// A Binary's content rather than the resource.
-    pub(crate) is_content_wanted: bool,
+    pub(crate) content_wanted: Option<binary::ContentWanted>,
     pub(crate) preferences: headers::Preferences,
     /// What a read's answer depends on.
     pub(crate) conditions: headers::ReadConditions,
@@ -145,9 +145,9 @@ fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
     let segments =
         path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
     let mut pairs = search::query::split(uri.query().unwrap_or_default())?;
-    let is_content_wanted = binary::is_content_wanted(&segments, request.headers())
-        && !pairs.iter().any(|(name, _)| name == "_format");
-    let presentation = if is_content_wanted {
+    let content_wanted = binary::content_wanted(&segments, request.headers())
+        .filter(|_| !pairs.iter().any(|(name, _)| name == "_format"));
+    let presentation = if content_wanted.is_some() {
         Presentation::default()
     } else {
         format::negotiate(request.headers(), &mut pairs)?
@@ -157,7 +157,7 @@ fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
     let preferences = headers::preferences(request.headers());
     let conditions = headers::read_conditions(request.headers());
     let app = Shared::clone(app);
-    Ok(Call { app, access, base, segments, pairs, presentation, is_content_wanted, preferences, conditions })
+    Ok(Call { app, access, base, segments, pairs, presentation, content_wanted, preferences, conditions })
 }
 
 async fn dispatch(call: Call, request: Request) -> Result<Answer, Failure> {

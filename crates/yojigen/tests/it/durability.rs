@@ -224,8 +224,16 @@ fn files(data: &Path) -> Vec<PathBuf> {
 fn a_flipped_byte_is_found_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let data = filled(folder.path());
+    // An attachment has a file of its own, once the log is written out.
+    let attachment = "QUJD".repeat(40_000);
+    let binary =
+        format!(r#"{{"resourceType":"Binary","id":"b","contentType":"text/plain","data":"{attachment}"}}"#);
+    let hub = Hub::serve(&data);
+    assert_eq!(hub.send("PUT", "Binary/b", &[], &binary).status, 201);
+    assert!(hub.stop());
     // Something in the write-ahead log too.
     let hub = Hub::serve(&data);
+    assert_eq!(hub.get("Binary/b").1["data"], attachment);
     for _ in 0..5 {
         assert_eq!(hub.send("POST", "Patient", &[], r#"{"resourceType":"Patient"}"#).status, 201);
     }
@@ -238,6 +246,8 @@ fn a_flipped_byte_is_found_and_named() {
             "manifest"
         } else if name.ends_with(".sst") {
             "table"
+        } else if name.ends_with(".blob") {
+            "attachments"
         } else if name.ends_with(".log") && size > 0 {
             "log"
         } else if name == "CURRENT" {
@@ -251,7 +261,7 @@ fn a_flipped_byte_is_found_and_named() {
         }
     }
     kinds.insert("format", (data.join("FORMAT"), data.join("FORMAT").metadata().unwrap().len()));
-    assert_eq!(kinds.len(), 5, "{kinds:?}");
+    assert_eq!(kinds.len(), 6, "{kinds:?}");
     let untouched = folder.path().join("untouched");
     copied(&data, &untouched);
     run_well(&["doctor", "--quiet", "--data", untouched.to_str().unwrap()]);
