@@ -97,6 +97,7 @@ fn hub(folder: &Path) -> Result<Hub> {
         zone: "Asia/Tokyo".to_owned(),
         clock: Box::new(SystemClock),
         entropy: Box::new(OsEntropy::new()),
+        references: store::ReferencePolicy::default(),
     };
     let store = Store::open(&folder.join("hub"), options).map_err(|e| anyhow::anyhow!("{e}"))?;
     Ok(Hub::new(store, Limits::default(), SearchLimits::default()))

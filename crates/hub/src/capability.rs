@@ -6,6 +6,7 @@ use fhir::json::JsonWriter;
 use fhir::{TypeId, r4};
 use search::parameters;
 use search::parameters::Storage;
+use store::ReferencePolicy;
 
 use crate::ConditionalDelete;
 
@@ -22,6 +23,8 @@ pub struct About<'a> {
     pub started: &'a str,
     /// Whether a conditional delete may delete several.
     pub conditional_delete: ConditionalDelete,
+    /// What becomes of references to what is not there.
+    pub references: ReferencePolicy,
 }
 
 const RESOURCE_INTERACTIONS: &[&str] = &[
@@ -126,6 +129,9 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_
     json.member("conditionalDelete", about.conditional_delete.code());
     json.name("referencePolicy").array(|list| {
         list.string("literal").string("logical").string("local");
+        if about.references == ReferencePolicy::Refuse {
+            list.string("enforced");
+        }
     });
     let references: Vec<&str> = set
         .parameters

@@ -151,6 +151,8 @@ impl From<Rejection> for Failure {
                     }
                     Reason::Invalid => Kind::Invalid,
                     Reason::Moved => Kind::Conflict,
+                    Reason::BrokenReference if issue.code == IssueType::Conflict => Kind::Conflict,
+                    Reason::BrokenReference => Kind::Unprocessable,
                 };
                 Failure { kind, issues: vec![issue], version: None }
             }

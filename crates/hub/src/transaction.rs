@@ -578,22 +578,36 @@ impl Hub {
             Effect::Updated | Effect::Unchanged | Effect::Found => (200, true),
             Effect::Deleted | Effect::NothingToDelete => (204, false),
         };
+        let is_outcome = prefer == Prefer::OperationOutcome
+            || !outcome.missing.is_empty() && prefer != Prefer::Representation;
         let resource = match prefer {
+            _ if is_outcome => Some(outcome::outcome(&findings(outcome))),
             Prefer::Representation if exists => {
                 self.read(access, outcome.resource_type, &outcome.id, None).ok().map(|kept| kept.json())
             }
-            Prefer::OperationOutcome => Some(outcome::outcome(&[outcome::information(&described(outcome))])),
             _ => None,
         };
         EntryResponse {
             status,
             resource,
-            is_outcome: prefer == Prefer::OperationOutcome,
+            is_outcome,
             location: exists.then(|| format!("{name}/_history/{}", outcome.version)),
             etag: (outcome.version > 0).then(|| bundle::etag(outcome.version)),
             last_modified: (outcome.version > 0).then(|| format_instant(outcome.instant)),
         }
     }
+}
+
+/// What there is to say about a write: what it did, and what it refers to that is not there.
+#[must_use]
+pub fn findings(outcome: &CommandOutcome) -> Vec<Issue> {
+    let missing = outcome.missing.iter().map(|target| {
+        let message = format!(
+            "it refers to {target}, which is not there; the reference is kept, and GET [base]/$broken-references lists it"
+        );
+        Issue { severity: fhir::Severity::Warning, ..Issue::error(IssueType::NotFound, message) }
+    });
+    std::iter::once(outcome::information(&described(outcome))).chain(missing).collect()
 }
 
 /// What a write did, in words.

@@ -129,6 +129,7 @@ fn open(path: &Path) -> Hub {
         zone: "Asia/Tokyo".to_owned(),
         clock: Box::new(SystemClock),
         entropy: Box::new(OsEntropy::seeded(7)),
+        references: store::ReferencePolicy::default(),
     };
     Hub::new(Store::open(path, options).unwrap(), Limits::default(), SearchLimits::default())
 }

@@ -8,7 +8,7 @@ use fhir::{DateTime, Decimal, ElementId, NodeRef, Reference, r4};
 use fhirpath::{Context, Expression, Item, Value};
 use rustc_hash::FxHashMap;
 
-use crate::entry::{Entry, KeyWriter};
+use crate::entry::{Entry, KeyWriter, Link, LinkTarget};
 use crate::key::date::Interval;
 use crate::key::number::Extent;
 use crate::key::{date, number, quantity, reference, string, token, uri};
@@ -18,6 +18,10 @@ use crate::zone::Zone;
 /// More combinations than this of a composite's parts are not listed; the resource is refused with the place named.
 const MAX_COMBINATIONS: usize = 10_000;
 
+/// The parameter number of references that no search parameter yields. Nothing searches by it; it is how those who refer to a
+/// resource are found.
+pub const OTHER_REFERENCES: u8 = 254;
+
 /// What a resource says to the index.
 #[derive(Debug, Default)]
 pub struct Extracted {
@@ -26,6 +30,8 @@ pub struct Extracted {
     /// The id of the Patient whose record it belongs to, if it belongs to one: its own if it is a Patient, else the
     /// first one it refers to through a parameter of the Patient compartment.
     pub person: Option<String>,
+    /// References that are searches (`Patient?identifier=…`), to be resolved when it is committed; each once.
+    pub conditional: Vec<String>,
 }
 
 /// The index entries of the resource at `resource`, whose references are resolved and whose id is `id`.
@@ -40,6 +46,7 @@ pub fn extract(resource: NodeRef<'_>, id: &str, zone: &Zone) -> Result<Extracted
         extraction.parameter(parameter)?;
     }
     let mut entries = extraction.entries;
+    let conditional = other_references(resource, &mut entries);
     entries.sort_by(|a, b| {
         (a.parameter, &a.key, &a.extra).cmp(&(b.parameter, &b.key, &b.extra)).then_with(|| order_links(a, b))
     });
@@ -52,7 +59,37 @@ pub fn extract(resource: NodeRef<'_>, id: &str, zone: &Zone) -> Result<Extracted
             set.patient_parameters.iter().flat_map(|n| set.parameters[usize::from(*n)].numbers()),
         )
     };
-    Ok(Extracted { entries, person })
+    Ok(Extracted { entries, person, conditional })
+}
+
+/// Adds entries for the references to resources of this hub that no parameter yields; returns those that are searches.
+fn other_references(resource: NodeRef<'_>, entries: &mut Vec<Entry>) -> Vec<String> {
+    let set = parameters().of(resource.value_type());
+    // What stands in a Bundle or in Parameters refers to what stands beside it.
+    let is_envelope = matches!(resource.type_name(), "Bundle" | "Parameters");
+    let reference_type = r4().well_known().reference;
+    let is_reference =
+        |e: &Entry| set.parameters.get(usize::from(e.parameter)).is_some_and(|p| p.kind == Kind::Reference);
+    let own = entries.len();
+    let mut conditional = Vec::new();
+    for node in resource.descendants().filter(|n| n.value_type() == reference_type) {
+        let Some(text) = text_of(node, "reference") else { continue };
+        match Reference::parse(&text) {
+            Reference::Conditional { .. } => conditional.push(text.into_owned()),
+            Reference::Rest { base: "", resource_type, id, .. } if !is_envelope => {
+                let is_it = |link: &Link| matches!(&link.target, LinkTarget::Resource(t, known) if *t == resource_type && known == id);
+                let is_known = entries[..own].iter().any(|e| e.links.iter().any(is_it) && is_reference(e));
+                if !is_known {
+                    let key = with(|k| k.key = reference::by_id(resource_type, id));
+                    entries.push(key.entry(OTHER_REFERENCES));
+                }
+            }
+            _ => {}
+        }
+    }
+    conditional.sort_unstable();
+    conditional.dedup();
+    conditional
 }
 
 /// Links are part of what an entry says, so they are part of its order.
@@ -70,9 +107,7 @@ fn person(entries: &[Entry], numbers: impl Iterator<Item = u8>) -> Option<String
     numbers.find_map(|number| {
         entries.iter().filter(|e| e.parameter == number).flat_map(|e| &e.links).find_map(|link| {
             match &link.target {
-                crate::entry::LinkTarget::Resource(resource_type, id) if *resource_type == patient => {
-                    Some(id.clone())
-                }
+                LinkTarget::Resource(resource_type, id) if *resource_type == patient => Some(id.clone()),
                 _ => None,
             }
         })

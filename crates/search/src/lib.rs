@@ -25,10 +25,10 @@ pub mod query;
 mod zone;
 
 pub use entry::{Entry, Link, LinkedEntry, Linker};
-pub use extract::{Extracted, extract};
+pub use extract::{Extracted, OTHER_REFERENCES, extract};
 pub use parameters::{Parameter, Parameters, parameters};
 pub use zone::Zone;
 
 /// What entries look like. Raised whenever the same resource would give other entries than before; a store written
 /// by another version is indexed anew from its log.
-pub const EXTRACTOR_VERSION: u32 = 1;
+pub const EXTRACTOR_VERSION: u32 = 2;

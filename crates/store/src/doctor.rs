@@ -14,8 +14,9 @@ use crate::layout::live::LiveRow;
 use crate::layout::log::{self, CHAIN_BYTES, Content, Entry};
 use crate::layout::meta::{Counters, counters_key};
 use crate::layout::past::PastRow;
-use crate::layout::{heads, ids, live, past, rows, symbols, totals};
+use crate::layout::{broken, heads, ids, live, past, rows, symbols, totals};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
+use crate::reader::stored_head;
 use crate::{blobs, wal};
 
 /// Something that is not as it was written.
@@ -411,7 +412,14 @@ impl Examination<'_, '_> {
     fn state(&mut self, _: &mut Counts) -> Result<(), Error> {
         let mut iterator = self.view.sweep(Family::State);
         iterator.seek_to_first();
-        while iterator.valid() {
+        while let Some(key) = iterator.key() {
+            if let Some((type_number, id)) = broken::read_key(key)
+                && let Some(number) = self.view.get(Family::State, ids::key(type_number, &id))?
+                && stored_head(&self.view, ids::decode(&number))?.state == State::Live
+            {
+                let name = format!("{}/{}", fhir::r4().type_name(type_of(type_number)), id.unpack());
+                self.note(name, "it is listed as missing and is there");
+            }
             iterator.next();
         }
         iterator.status()?;

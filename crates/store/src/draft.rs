@@ -6,7 +6,7 @@ use fhir::body::{Body, Edit, KeptLabels};
 use fhir::definitions::TypeKind;
 use fhir::json::quote;
 use fhir::primitive::Primitive;
-use fhir::{Issue, IssueType, Limits, NodeRef, Reference, Resource, r4};
+use fhir::{Issue, IssueType, Limits, NodeRef, Resource, r4};
 use search::{Extracted, Zone, extract};
 
 /// A resource made ready to be written.
@@ -51,15 +51,9 @@ impl Draft {
     }
 
     fn of(body: Body, root: NodeRef<'_>, id: &str, zone: &Zone) -> Result<Draft, Issue> {
-        let extracted = extract(root, id, zone)
+        let mut extracted = extract(root, id, zone)
             .map_err(|e| Issue::error(IssueType::TooCostly, e).at(root.type_name()))?;
-        let mut conditional: Vec<String> = references(root)
-            .filter_map(NodeRef::value)
-            .filter(|text| matches!(Reference::parse(text), Reference::Conditional { .. }))
-            .map(String::from)
-            .collect();
-        conditional.sort_unstable();
-        conditional.dedup();
+        let conditional = std::mem::take(&mut extracted.conditional);
         let has_labels =
             root.child("meta").is_some_and(|m| m.child("tag").is_some() || m.child("security").is_some());
         Ok(Draft { body, extracted, conditional, has_labels })
@@ -89,12 +83,6 @@ fn read(body: &Body) -> Result<Resource, Issue> {
     body.write("1", "1970-01-01T00:00:00Z", &mut text);
     let limits = Limits { resource_bytes: usize::MAX, ..Limits::default() };
     fhir::json::parse(text.as_bytes(), &limits).map_err(|mut issues| issues.swap_remove(0))
-}
-
-/// The `reference` of every Reference in a resource.
-fn references(root: NodeRef<'_>) -> impl Iterator<Item = NodeRef<'_>> {
-    let reference = r4().well_known().reference;
-    root.descendants().filter(move |n| n.value_type() == reference).filter_map(|n| n.child("reference"))
 }
 
 /// Where substituted references stand: in References, in elements of type uri, url, oid and uuid, and in the narrative's

@@ -25,6 +25,7 @@ pub mod layout;
 mod numbers;
 mod proposal;
 mod reader;
+mod references;
 mod replay;
 mod search;
 mod space;
@@ -43,6 +44,7 @@ pub use proposal::{
     Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection,
 };
 pub use reader::{HistoryEntry, HistoryRange, Kept, Reader, Swept};
+pub use references::{Broken, BrokenFrom, ReferencePolicy};
 pub use replay::{Contents, contents, replay};
 pub use search::{Budget, CRITERIA_ROWS, Cursor, Failure, Found, Page, Wanted};
 pub use writer::{Metrics, Options, Store};

@@ -98,7 +98,7 @@ pub(crate) fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
 
 /// A resource's id in as few bytes as it needs: a lower-case UUID as its 16 bytes after 0x01, any other text after
 /// 0x02. In keys, the order of ids is the order of UUIDs, then that of other texts.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct PackedId(Vec<u8>);
 
 const UUID: u8 = 1;
@@ -141,6 +141,10 @@ impl PackedId {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> PackedId {
+        PackedId(bytes.to_vec())
     }
 }
 

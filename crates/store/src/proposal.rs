@@ -126,6 +126,8 @@ pub struct CommandOutcome {
     pub version: u64,
     /// When that was recorded.
     pub instant: Micros,
+    /// What it refers to that is not there (`Type/id`).
+    pub missing: Vec<String>,
 }
 
 /// What a command did.
@@ -170,6 +172,8 @@ pub enum Reason {
     PreconditionFailed,
     /// Criteria that must find one found several.
     MultipleMatches,
+    /// It would leave a reference to what is not there.
+    BrokenReference,
     /// What is proposed contradicts itself or cannot be indexed.
     Invalid,
     /// What it was planned on no longer holds: plan it anew.

@@ -107,7 +107,7 @@ impl Reader {
         Reader { shared, published }
     }
 
-    fn view(&self) -> Result<View<'_>, Error> {
+    pub(crate) fn view(&self) -> Result<View<'_>, Error> {
         View::pinned(&self.published.pinned)
     }
 
@@ -634,7 +634,7 @@ fn in_range(range: &HistoryRange, instant: Micros, next: Option<Micros>) -> bool
         && range.at.is_none_or(|(start, end)| instant < end && next.is_none_or(|next| next > start))
 }
 
-fn stored_head(view: &View<'_>, number: ResourceNumber) -> Result<Head, Error> {
+pub(crate) fn stored_head(view: &View<'_>, number: ResourceNumber) -> Result<Head, Error> {
     let value = view.get(Family::State, heads::key(number))?;
     let value = value.ok_or_else(|| {
         corrupt("a head (state, table r)", format!("that of resource {} is missing", number.0))

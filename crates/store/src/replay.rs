@@ -308,6 +308,7 @@ mod tests {
             zone: "Asia/Tokyo".to_owned(),
             clock: Box::new(Stopped),
             entropy: Box::new(NoEntropy),
+            references: crate::ReferencePolicy::default(),
         }
     }
 

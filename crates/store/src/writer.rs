@@ -16,6 +16,7 @@ use crate::layout::log::Settings;
 use crate::numbers::Place;
 use crate::proposal::{Outcome, Proposal, Rejection};
 use crate::reader::Reader;
+use crate::references::ReferencePolicy;
 use crate::search::SystemNames;
 use crate::space::Disk;
 
@@ -29,6 +30,8 @@ pub struct Options {
     pub clock: Box<dyn Clock>,
     /// What makes nonces.
     pub entropy: Box<dyn Entropy>,
+    /// What becomes of references to what is not there.
+    pub references: ReferencePolicy,
 }
 
 /// What is told of a proposal's fate.
@@ -75,6 +78,7 @@ pub(crate) struct Shared {
     pub(crate) systems: SystemNames,
     pub(crate) zone: Zone,
     pub(crate) settings: Settings,
+    references: ReferencePolicy,
     published: RwLock<Arc<Published>>,
     metrics: Metrics,
 }
@@ -116,10 +120,10 @@ impl Store {
     /// # Errors
     /// As [`Error`] says: a newer format, another process, damage, a full disk.
     pub fn open(path: &Path, options: Options) -> Result<Store, Error> {
-        let Options { limits, zone, mut clock, entropy } = options;
+        let Options { limits, zone, mut clock, entropy, references } = options;
         let engine = Arc::new(Engine::open(path, &limits)?);
         let systems = SystemNames::read(&View::newest(&engine)?)?;
-        let fold = match Fold::open(&engine, systems.clone())? {
+        let mut fold = match Fold::open(&engine, systems.clone())? {
             Some(fold) if Fold::is_index_current(&engine)? => fold,
             Some(_) => return Err(Error::OtherIndex),
             None => {
@@ -129,6 +133,7 @@ impl Store {
                 fold
             }
         };
+        fold.references = references;
         Ok(Store::start(engine, fold, systems, clock, entropy, Disk::of(path)))
     }
 
@@ -147,6 +152,7 @@ impl Store {
             systems,
             zone: fold.zone().clone(),
             settings: fold.settings().clone(),
+            references: fold.references,
             published: RwLock::new(Arc::new(published)),
             metrics: Metrics::default(),
         });
@@ -161,6 +167,12 @@ impl Store {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
+    }
+
+    /// What becomes of references to what is not there.
+    #[must_use]
+    pub fn references(&self) -> ReferencePolicy {
+        self.shared.references
     }
 
     /// Where dates without zone lie.

@@ -126,6 +126,20 @@ pub(crate) struct ServeArguments {
     /// How many a conditional delete (DELETE Type?search) may delete
     #[arg(long, value_enum, default_value_t = ConditionalDeleteArgument::Single)]
     pub conditional_delete: ConditionalDeleteArgument,
+    /// What becomes of references to resources of this hub that are not there
+    #[arg(long, value_enum, default_value_t = ReferencesArgument::Record)]
+    pub references: ReferencesArgument,
+}
+
+/// What becomes of references to what is not there.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum ReferencesArgument {
+    /// They are stored
+    Off,
+    /// They are stored; the answer to the write says so, and $broken-references lists them
+    Record,
+    /// What has one is not stored, and what is referred to is not deleted
+    Refuse,
 }
 
 /// How many a conditional delete may delete.

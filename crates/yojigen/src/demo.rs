@@ -52,7 +52,14 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
 }
 
 fn opening(path: &Path, seed: Option<u64>) -> Opening<'_> {
-    Opening { path, zone: "Asia/Tokyo", limits: store::Limits::default(), seed, is_recorded: seed.is_some() }
+    Opening {
+        path,
+        zone: "Asia/Tokyo",
+        limits: store::Limits::default(),
+        seed,
+        is_recorded: seed.is_some(),
+        references: store::ReferencePolicy::default(),
+    }
 }
 
 /// Makes the community in the data directory; false if it was stopped before the end.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use hub::{Hub, OsEntropy, SearchLimits, SystemClock};
-use store::{Limits, Options, Store};
+use store::{Limits, Options, ReferencePolicy, Store};
 
 use crate::cli::DataArguments;
 
@@ -21,6 +21,8 @@ pub(crate) struct Opening<'a> {
     pub seed: Option<u64>,
     /// Whether what goes in says when it was recorded: then a new hub begins before all of that.
     pub is_recorded: bool,
+    /// What becomes of references to what is not there.
+    pub references: ReferencePolicy,
 }
 
 impl<'a> From<&'a DataArguments> for Opening<'a> {
@@ -30,7 +32,14 @@ impl<'a> From<&'a DataArguments> for Opening<'a> {
             is_durable: !arguments.not_durable,
             ..Limits::default()
         };
-        Opening { path: &arguments.data, zone: &arguments.zone, limits, seed: None, is_recorded: false }
+        Opening {
+            path: &arguments.data,
+            zone: &arguments.zone,
+            limits,
+            seed: None,
+            is_recorded: false,
+            references: ReferencePolicy::default(),
+        }
     }
 }
 
@@ -47,6 +56,7 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Hub> {
         zone: opening.zone.to_owned(),
         clock: if opening.is_recorded { Box::new(Dawn) } else { Box::new(SystemClock) },
         entropy: Box::new(opening.seed.map_or_else(OsEntropy::new, OsEntropy::seeded)),
+        references: opening.references,
     };
     let store =
         Store::open(opening.path, options).with_context(|| format!("opening {}", opening.path.display()))?;

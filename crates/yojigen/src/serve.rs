@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use hub::{ConditionalDelete, Hub, Jobs};
+use store::ReferencePolicy;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{ConditionalDeleteArgument, ServeArguments};
-use crate::hub_at;
+use crate::cli::{ConditionalDeleteArgument, ReferencesArgument, ServeArguments};
+use crate::hub_at::{self, Opening};
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
@@ -21,7 +22,12 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         );
     }
     check_loopback(arguments.listen)?;
-    let mut hub = hub_at::open(&(&arguments.data).into())?;
+    let references = match arguments.references {
+        ReferencesArgument::Off => ReferencePolicy::Off,
+        ReferencesArgument::Record => ReferencePolicy::Record,
+        ReferencesArgument::Refuse => ReferencePolicy::Refuse,
+    };
+    let mut hub = hub_at::open(&Opening { references, ..(&arguments.data).into() })?;
     hub.conditional_delete = match arguments.conditional_delete {
         ConditionalDeleteArgument::Single => ConditionalDelete::Single,
         ConditionalDeleteArgument::Multiple => ConditionalDelete::Multiple,

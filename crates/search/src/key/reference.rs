@@ -2,9 +2,10 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | 1: a resource of this hub; 2: a URI; 3: an identifier |
+//! | 1 | 1: a resource of this hub; 2: a URI; 3: an identifier; 4: a resource of this hub, by its id |
 //! | 1 + 5 | *1*: the type's number, the resource's number |
 //! | n + 1 | *2*: the URI (`uri.rs`), a canonical one without its version |
+//! | 1 + n | *4*: the type's number, the id; only under `OTHER_REFERENCES` |
 //! | n + 5 | *3*: the identifier as a token (`token.rs`) |
 //!
 //! *Extra*: the version of a reference that is pinned to one.
@@ -20,6 +21,22 @@ pub const LOCAL: u8 = 1;
 pub const URI: u8 = 2;
 /// The first byte of a reference by identifier.
 pub const IDENTIFIER: u8 = 3;
+
+/// The first byte of a reference to a resource of this hub by its id: such a one gives it no number.
+pub const BY_ID: u8 = 4;
+
+/// A reference to a resource of this hub by its id.
+#[must_use]
+pub fn by_id(resource_type: TypeId, id: &str) -> Vec<u8> {
+    [&[BY_ID, r4().resource_number(resource_type).unwrap_or(u8::MAX)], id.as_bytes()].concat()
+}
+
+/// Type's number and id of a reference by id.
+#[must_use]
+pub fn read_by_id(key: &[u8]) -> Option<(u8, &str)> {
+    let (type_number, id) = key.strip_prefix(&[BY_ID])?.split_first()?;
+    Some((*type_number, std::str::from_utf8(id).ok()?))
+}
 
 /// Writes a reference to a resource of this hub.
 pub fn write_local(out: &mut KeyWriter, resource_type: TypeId, id: &str, version: Option<&str>) {

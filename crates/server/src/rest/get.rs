@@ -158,6 +158,7 @@ fn capabilities(call: &Call) -> String {
         zone: call.app.hub.zone().name(),
         started: &call.app.started,
         conditional_delete: call.app.hub.conditional_delete,
+        references: call.app.hub.store().references(),
     };
     capability::statement(&about)
 }

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
-use hub::{EverythingRequest, ExportLevel, Failure, Kind, MetaChange};
+use hub::{BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, MetaChange};
 
 use super::write::{Prepare, no_parameters, options, submit_while_moved, type_named};
 use super::{Answer, Call, body, format, jobs};
@@ -18,7 +18,8 @@ enum Place {
     Instance(TypeId, String),
 }
 
-const NAMES: &[&str] = &["$everything", "$export", "$meta", "$meta-add", "$meta-delete"];
+const NAMES: &[&str] =
+    &["$broken-references", "$everything", "$export", "$meta", "$meta-add", "$meta-delete"];
 
 /// Whether an address is that of an operation.
 pub(super) fn is_operation(segments: &[String]) -> bool {
@@ -58,6 +59,19 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             };
             jobs::export(&call, &headers, level)
         }
+        ("$broken-references", Place::System) if method != Method::POST => {
+            let asked = BrokenReferencesRequest::read(&call.pairs)?;
+            let app = Arc::clone(&call.app);
+            let address = format!("{}/{name}", call.base);
+            let work = move || call.app.hub.broken_references(&call.access, &asked, &address);
+            let json = app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))?;
+            Ok(Answer::json(200, json))
+        }
+        ("$broken-references", _) => Err(Failure::new(
+            Kind::NotFound,
+            IssueType::NotSupported,
+            "$broken-references is asked of the whole hub: GET /fhir/$broken-references",
+        )),
         ("$everything", Place::Instance(..)) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use fhir::{IssueType, Limits, Resource, TypeId, r4};
-use hub::{Access, Failure, Hub, Kind, Prefer, Prepared, WriteOptions, described, outcome};
+use hub::{Access, Failure, Hub, Kind, Prefer, Prepared, WriteOptions, findings, outcome};
 use store::{CommandOutcome, Effect, Outcome, Rejection};
 use tokio::sync::oneshot;
 
@@ -123,7 +123,7 @@ pub(super) fn answer(call: &Call, outcome: &CommandOutcome) -> Result<Answer, Fa
     let is_gone = status == 204;
     let mut answer = match call.preferences.answer {
         Prefer::OperationOutcome => {
-            let json = outcome::outcome(&[outcome::information(&described(outcome))]);
+            let json = outcome::outcome(&findings(outcome));
             Answer::json(if is_gone { 200 } else { status }, json)
         }
         Prefer::Minimal => Answer::empty(status),
@@ -250,7 +250,7 @@ pub(super) async fn conditional_delete(call: Call, request: Request) -> Result<A
         [only] => answer(&call, only),
         many => Ok(match call.preferences.answer {
             Prefer::OperationOutcome => {
-                let deleted: Vec<_> = many.iter().map(|c| outcome::information(&described(c))).collect();
+                let deleted: Vec<_> = many.iter().flat_map(findings).collect();
                 Answer::json(200, outcome::outcome(&deleted))
             }
             _ => Answer::empty(204),

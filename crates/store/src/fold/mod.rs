@@ -4,6 +4,7 @@
 //! writes. What it writes depends on nothing but the settings, the entries before and the bodies, so that the same log
 //! folded anew gives the same bytes. A proposal that is rejected leaves no trace.
 
+mod references;
 mod rows;
 
 use fhir::body::{Body, KeptLabels, Splice};
@@ -12,7 +13,7 @@ use fhir::definitions::SearchParameterType;
 use fhir::{Issue, IssueType, TypeId, r4};
 use rocksdb::WriteBatch;
 use rustc_hash::FxHashMap;
-use search::{Linker, Zone, parameters};
+use search::{Linker, OTHER_REFERENCES, Zone, parameters};
 
 use crate::draft::{Draft, Substitutions, kept_labels};
 use crate::engine::{Engine, Families, Family, View};
@@ -21,11 +22,12 @@ use crate::layout::bodies::{Content as BodyContent, NONCE_BYTES, Version};
 use crate::layout::heads::{Head, State};
 use crate::layout::log::{self, CHAIN_BYTES, Content, Entry, Operation, Settings};
 use crate::layout::meta::{Counters, counters_key, index_key};
-use crate::layout::{circumstances, classes, heads, history, ids, live, once, past, symbols, totals};
+use crate::layout::{broken, circumstances, classes, heads, history, ids, live, once, past, symbols, totals};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
 use crate::proposal::{
     Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection,
 };
+use crate::references::ReferencePolicy;
 use crate::search::{Searcher, SystemNames};
 
 /// What tells the time.
@@ -54,6 +56,7 @@ pub(crate) struct Fold {
     symbols: FxHashMap<String, u32>,
     classes: FxHashMap<(u8, u8), u16>,
     systems: SystemNames,
+    pub(crate) references: ReferencePolicy,
 }
 
 /// What a replay supplies in place of clock and entropy.
@@ -88,6 +91,7 @@ impl Fold {
             symbols: FxHashMap::default(),
             classes: FxHashMap::default(),
             systems,
+            references: ReferencePolicy::default(),
         }))
     }
 
@@ -109,6 +113,7 @@ impl Fold {
             symbols: FxHashMap::default(),
             classes: FxHashMap::default(),
             systems,
+            references: ReferencePolicy::default(),
         };
         let entry = Entry {
             instant,
@@ -235,6 +240,7 @@ impl Fold {
             id: command.id.unpack(),
             version: command.version,
             instant,
+            missing: Vec::new(),
         });
         Ok(Outcome { place: Some(place), instant, is_repeated: true, commands: commands.collect() })
     }
@@ -290,6 +296,10 @@ struct Transaction<'f> {
     numbers: FxHashMap<(u8, PackedId), ResourceNumber>,
     /// Heads to be written.
     heads: FxHashMap<ResourceNumber, Head>,
+    /// What the versions written refer to, by command.
+    referred: Vec<(u8, PackedId, usize)>,
+    /// The command under way.
+    command: usize,
     /// Resources this transaction has written, each once.
     written: FxHashMap<ResourceNumber, usize>,
     changes: Changes,
@@ -327,6 +337,8 @@ impl<'f> Transaction<'f> {
             commands: Vec::new(),
             numbers: FxHashMap::default(),
             heads: FxHashMap::default(),
+            referred: Vec::new(),
+            command: 0,
             written: FxHashMap::default(),
             changes: Changes {
                 counters: Counters { place, ..fold.counters },
@@ -379,8 +391,10 @@ impl<'f> Transaction<'f> {
                 },
                 resolved: std::mem::take(&mut resolved[index]),
             };
+            self.command = index;
             outcomes.push(self.command(index, command, nonce, beside)?);
         }
+        self.note_broken(&mut outcomes, recorded.is_none())?;
         let instant = self.changes.instant;
         if self.commands.is_empty() {
             // Nothing to record: not even the numbers given on the way.
@@ -494,6 +508,7 @@ impl<'f> Transaction<'f> {
                     id: head.id.unpack(),
                     version: head.version,
                     instant,
+                    missing: Vec::new(),
                 }))
             }
             _ => Err(reject(
@@ -593,6 +608,7 @@ impl<'f> Transaction<'f> {
                 id: command.id,
                 version: 0,
                 instant: self.changes.instant,
+                missing: Vec::new(),
             });
         }
         let number = self.number(type_number, &id)?;
@@ -687,7 +703,8 @@ impl<'f> Transaction<'f> {
             let (instant, old) = self.current(number, &head)?;
             if old.text == draft.body.text {
                 let (effect, version) = (Effect::Unchanged, head.version);
-                return Ok(CommandOutcome { effect, resource_type, id: id.to_owned(), version, instant });
+                let (id, missing) = (id.to_owned(), Vec::new());
+                return Ok(CommandOutcome { effect, resource_type, id, version, instant, missing });
             }
         }
         let person = match &draft.extracted.person {
@@ -701,8 +718,18 @@ impl<'f> Transaction<'f> {
         let seat = Seat { person, resource: number };
         let old_rows = if was_live { self.old_rows(old_seat, &head)? } else { Vec::new() };
         let mut entries = Vec::with_capacity(draft.extracted.entries.len());
+        let referred = self.referred.len();
         for entry in std::mem::take(&mut draft.extracted.entries) {
+            if entry.parameter == OTHER_REFERENCES
+                && let Some((type_number, id)) = search::key::reference::read_by_id(&entry.key)
+            {
+                self.referred.push((type_number, PackedId::new(id), self.command));
+            }
             entries.push(entry.link(self)?);
+        }
+        if resource_type == r4().well_known().bundle {
+            // It refers to its own entries.
+            self.referred.truncate(referred);
         }
         let has_moved = was_live && old_seat != seat;
         let mut change = if has_moved {
@@ -739,6 +766,10 @@ impl<'f> Transaction<'f> {
         }
         if !was_live {
             self.count(head.type_number, 1)?;
+            let broken = broken::key(head.type_number, &head.id);
+            if self.view.get(Family::State, &broken)?.is_some() {
+                self.delete(Family::State, broken);
+            }
         }
         if head.place.0 > 0 && head.person != person {
             head.earlier_persons.push((self.place, head.person));
@@ -780,6 +811,7 @@ impl<'f> Transaction<'f> {
             id: id.to_owned(),
             version,
             instant: self.changes.instant,
+            missing: Vec::new(),
         })
     }
 
@@ -801,6 +833,7 @@ impl<'f> Transaction<'f> {
                 id: id.to_owned(),
                 version: head.version,
                 instant,
+                missing: Vec::new(),
             });
         }
         let seat = head.seat(number);
@@ -817,6 +850,7 @@ impl<'f> Transaction<'f> {
         }
         self.end_row(head.type_number, live::ALL, &[], seat, head.since, live::Flags::default(), &[]);
         self.count(head.type_number, -1)?;
+        self.put(Family::State, broken::key(head.type_number, &head.id), []);
         head.state = State::Deleted;
         head.version += 1;
         head.place = self.place;
@@ -853,6 +887,7 @@ impl<'f> Transaction<'f> {
             id: id.to_owned(),
             version,
             instant: self.changes.instant,
+            missing: Vec::new(),
         })
     }
 
@@ -1019,6 +1054,9 @@ impl Linker for Transaction<'_> {
 
     fn resource(&mut self, resource_type: TypeId, id: &str) -> Result<u64, Error> {
         let type_number = r4().resource_number(resource_type).unwrap_or(u8::MAX);
-        Ok(self.number(type_number, &PackedId::new(id))?.0)
+        let id = PackedId::new(id);
+        let number = self.number(type_number, &id)?;
+        self.referred.push((type_number, id, self.command));
+        Ok(number.0)
     }
 }

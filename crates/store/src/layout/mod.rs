@@ -15,6 +15,7 @@
 //! five bytes (10^12 of them).
 
 pub mod bodies;
+pub(crate) mod broken;
 pub mod circumstances;
 pub mod classes;
 pub mod heads;
@@ -43,5 +44,6 @@ pub(crate) mod table {
     pub(crate) const TOTALS: u8 = b'c';
     pub(crate) const CLASSES: u8 = b'd';
     pub(crate) const ONCE: u8 = b'o';
+    pub(crate) const BROKEN: u8 = b'b';
     pub(crate) const CIRCUMSTANCES: u8 = b'q';
 }

@@ -6,10 +6,10 @@
 use fhir::definitions::SearchParameterType;
 use fhir::{TypeId, r4};
 use rustc_hash::FxHashSet;
-use search::condition::Condition;
+use search::condition::{Condition, Numbers as _};
 use search::key::date::{self, Interval};
 use search::key::reference::{self, ReferenceKey};
-use search::parameters;
+use search::{OTHER_REFERENCES, parameters};
 
 use super::page::Found;
 use super::plan::Plan;
@@ -130,12 +130,17 @@ impl Searcher<'_> {
         members: &[Found],
         seen: &mut FxHashSet<(u8, ResourceNumber)>,
     ) -> Result<Vec<Found>, Failure> {
-        let mut targets = Vec::new();
+        let (mut targets, mut by_id) = (Vec::new(), FxHashSet::default());
         for member in members {
             let set = parameters().of(type_of(member.type_number));
             self.with_rows(member.seat, member.type_number, |rows, _| {
                 for row in rows {
                     let parameter = set.parameters.get(usize::from(row.parameter));
+                    if row.parameter == OTHER_REFERENCES
+                        && let Some((type_number, id)) = reference::read_by_id(row.key)
+                    {
+                        by_id.insert((type_number, id.to_owned()));
+                    }
                     if parameter.is_some_and(|p| p.kind == SearchParameterType::Reference)
                         && let Some((ReferenceKey::Local(type_number, number), _)) = reference::read(row.key)
                         && seen.insert((type_number, ResourceNumber(number)))
@@ -144,6 +149,10 @@ impl Searcher<'_> {
                     }
                 }
             })?;
+        }
+        for (type_number, id) in by_id {
+            let number = self.resource(type_of(type_number), &id).map(ResourceNumber);
+            targets.extend(number.filter(|n| seen.insert((type_number, *n))).map(|n| (type_number, n)));
         }
         targets.sort_unstable();
         let mut found = Vec::with_capacity(targets.len());

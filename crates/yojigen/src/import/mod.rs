@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<ExitCode> {
                 limits: store::Limits::default(),
                 seed: None,
                 is_recorded: is_new && recorded.is_some(),
+                references: store::ReferencePolicy::default(),
             };
             let hub = hub_at::open(&opening)?;
             let is_done = match recorded {

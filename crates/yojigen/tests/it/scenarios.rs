@@ -13,6 +13,8 @@
 //!   expect-headers: {etag: W/"1"}
 //!   expect-body: [text]    # contained in the answer as it came
 //! ```
+//!
+//! The first step may be `serve: [--references, refuse]`: how the hub is served.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,11 +57,19 @@ fn run(file: &Path) {
     let steps: Vec<Value> =
         serde_yaml_ng::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     let folder = tempfile::tempdir().unwrap();
-    let own = std::env::var("YOJIGEN_BASE").is_err().then(|| Hub::serve(&folder.path().join("hub")));
+    let how = steps.first().map_or(&Value::Null, |step| &step["serve"]);
+    if how.is_array() && std::env::var("YOJIGEN_BASE").is_ok() {
+        eprintln!("{}: NOT RUN: it needs a hub that is served with {how}", file.display());
+        return;
+    }
+    let how: Vec<&str> = how.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let own = std::env::var("YOJIGEN_BASE")
+        .is_err()
+        .then(|| Hub::serve_with(&folder.path().join("hub"), &how, &[]));
     let base = own.as_ref().map_or_else(|| std::env::var("YOJIGEN_BASE").unwrap(), |hub| hub.base.clone());
     let agent = agent();
     let mut kept = Kept::from([("base".to_owned(), base.clone())]);
-    for step in &steps {
+    for step in steps.iter().filter(|step| step["serve"].is_null()) {
         let name = format!("{}: {}", file.file_name().unwrap().display(), step["name"].as_str().unwrap());
         let (method, path) = step["request"].as_str().unwrap().split_once(' ').unwrap();
         let headers: Vec<(String, String)> = step["headers"]
