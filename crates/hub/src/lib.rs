@@ -24,6 +24,7 @@ mod meta;
 pub mod outcome;
 pub mod patch;
 mod provenance;
+mod purge;
 mod read;
 mod references;
 mod request;
@@ -43,6 +44,7 @@ pub use import::{Dated, RecordedFrom};
 pub use jobs::{Export, ExportLevel, ExportRequest, Job, Jobs, Output, State as JobState};
 pub use meta::MetaChange;
 pub use provenance::Provenance;
+pub use purge::PurgeRequest;
 pub use references::BrokenReferencesRequest;
 pub use request::{Prepared, WriteOptions, once_key};
 pub use search_system::SystemSearch;
@@ -86,6 +88,8 @@ pub struct Hub {
     pub search_limits: SearchLimits,
     /// Whether a conditional delete may delete several.
     pub conditional_delete: ConditionalDelete,
+    /// Whether `$purge` may destroy.
+    pub may_purge: bool,
 }
 
 impl Hub {
@@ -94,7 +98,7 @@ impl Hub {
     pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
         let ids = Arc::new(Mutex::new(IdSource::new()));
         let conditional_delete = ConditionalDelete::default();
-        Hub { store: Arc::new(store), ids, limits, search_limits, conditional_delete }
+        Hub { store: Arc::new(store), ids, limits, search_limits, conditional_delete, may_purge: false }
     }
 
     /// Its store.

@@ -576,7 +576,7 @@ impl Hub {
         let (status, exists) = match outcome.effect {
             Effect::Created => (201, true),
             Effect::Updated | Effect::Unchanged | Effect::Found => (200, true),
-            Effect::Deleted | Effect::NothingToDelete => (204, false),
+            Effect::Deleted | Effect::NothingToDelete | Effect::Destroyed => (204, false),
         };
         let is_outcome = prefer == Prefer::OperationOutcome
             || !outcome.missing.is_empty() && prefer != Prefer::Representation;
@@ -620,6 +620,7 @@ pub fn described(outcome: &CommandOutcome) -> String {
         Effect::Unchanged => format!("{name} says this already; version {} stands", outcome.version),
         Effect::Deleted => format!("{name} was deleted"),
         Effect::NothingToDelete => format!("there was no {name} to delete"),
+        Effect::Destroyed => format!("what {name} said is destroyed"),
         Effect::Found => format!("If-None-Exist found {name}; nothing was created"),
     }
 }

@@ -172,7 +172,8 @@ impl Examination<'_, '_> {
                     }
                     last_instant = entry.instant;
                     if let Content::Transaction(commands) = entry.content {
-                        for command in commands {
+                        let made = |c: &log::Command| c.operation != log::Operation::Destroy;
+                        for command in commands.into_iter().filter(made) {
                             counts.versions += 1;
                             self.body(place, &command)?;
                         }
@@ -217,7 +218,7 @@ impl Examination<'_, '_> {
                     self.note(name, "its text is not what was written (its hash differs from the log's)");
                 }
             }
-            (BodyContent::Deletion, None) | (BodyContent::Destroyed, Some(_)) => {}
+            (BodyContent::Deletion, None) | (BodyContent::Destroyed { .. }, Some(_)) => {}
             _ => self.note(name, "its body and its entry in the log disagree about whether there is a text"),
         }
         Ok(())

@@ -24,6 +24,7 @@ mod fold;
 pub mod layout;
 mod numbers;
 mod proposal;
+mod purge;
 mod reader;
 mod references;
 mod replay;
@@ -37,13 +38,14 @@ pub use doctor::{Finding, Progress, examine};
 pub use draft::{Draft, Substitutions};
 pub use engine::{FORMAT, Limits};
 pub use error::Error;
-pub use fold::{Clock, Entropy};
+pub use fold::{Clock, Entropy, Gone};
 pub use layout::log::{Circumstances, Settings};
 pub use numbers::{PackedId, Place, ResourceNumber, Seat};
 pub use proposal::{
     Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection,
 };
 pub use reader::{HistoryEntry, HistoryRange, Kept, Reader, Swept};
+pub use purge::{Doomed, Purgeable};
 pub use references::{Broken, BrokenFrom, ReferencePolicy};
 pub use replay::{Contents, contents, replay};
 pub use search::{Budget, CRITERIA_ROWS, Cursor, Failure, Found, Page, Wanted};

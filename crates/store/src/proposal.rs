@@ -6,6 +6,7 @@ use search::query::Query;
 
 use crate::draft::Draft;
 use crate::error::Error;
+use crate::fold::Gone;
 use crate::layout::log::Circumstances;
 use crate::numbers::Place;
 
@@ -98,6 +99,13 @@ pub enum Action {
     },
     /// Delete it.
     Delete,
+    /// Destroy what its versions said, up to this one; not what it says now.
+    Destroy {
+        /// The last version it concerns.
+        up_to: u64,
+    },
+    /// Only in a replay: write a version whose text is no more.
+    Gone(Box<Gone>),
 }
 
 /// What became of a proposal.
@@ -145,6 +153,8 @@ pub enum Effect {
     NothingToDelete,
     /// A conditional create found one.
     Found,
+    /// Texts of it are no more.
+    Destroyed,
 }
 
 /// Why a proposal was not committed. Nothing of it was.

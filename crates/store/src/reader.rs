@@ -544,6 +544,9 @@ impl Reader {
                     if range.after.is_some_and(|(p, i)| p == place && index >= i) {
                         continue;
                     }
+                    if command.operation == log::Operation::Destroy {
+                        continue; // it makes no version
+                    }
                     let head = stored_head(&view, command.resource)?;
                     let Some(version) = kept(&view, &head, command.resource, place)? else { continue };
                     if self.is_wanted(&view, range, &head, command.resource, &version, place)? {
@@ -646,7 +649,7 @@ fn from_value(head: &Head, value: &[u8]) -> Result<Kept, Error> {
     let version = Version::decode(value)?;
     let text = match version.content {
         Content::Text { text, splice, .. } => Some((text.to_owned(), splice)),
-        Content::Deletion | Content::Destroyed => None,
+        Content::Deletion | Content::Destroyed { .. } => None,
     };
     Ok(Kept {
         resource_type: type_of(head.type_number),
@@ -655,7 +658,7 @@ fn from_value(head: &Head, value: &[u8]) -> Result<Kept, Error> {
         instant: version.instant,
         is_creation: version.is_creation,
         text,
-        is_destroyed: version.content == Content::Destroyed,
+        is_destroyed: matches!(version.content, Content::Destroyed { .. }),
     })
 }
 

@@ -9,10 +9,11 @@ use crate::doctor::Progress;
 use crate::draft::Draft;
 use crate::engine::{Engine, Family, Limits, View};
 use crate::error::{Error, corrupt};
-use crate::fold::{Entropy, Fold, Recorded, read_entry, type_of};
+use crate::fold::{Entropy, Fold, Gone, Recorded, read_entry, type_of};
 use crate::layout::bodies::{Content as BodyContent, NONCE_BYTES, Version};
 use crate::layout::log::{CHAIN_BYTES, Command, Content, Entry, Operation, Settings, body_hash};
 use crate::layout::meta::{Counters, counters_key};
+use crate::layout::remains::Remains;
 use crate::layout::rows;
 use crate::numbers::{Place, Seat};
 use crate::proposal::{Action, Proposal, Rejection};
@@ -89,7 +90,7 @@ impl Source for StoreSource<'_> {
             for command in commands {
                 let seat = Seat { person: command.person, resource: command.resource };
                 let key = rows::key(seat, command.type_number, place);
-                let Some((hash, _)) = command.body else {
+                let Some((hash, _)) = command.body.filter(|_| command.operation != Operation::Destroy) else {
                     bodies.push(None);
                     continue;
                 };
@@ -156,13 +157,14 @@ pub(crate) fn fold_all(
                 bodies.resize(commands.len(), None);
                 for (command, body) in commands.into_iter().zip(bodies) {
                     let (action, nonce) = action(body.as_deref(), &fold, place, &command)?;
+                    let version = (command.operation != Operation::Destroy).then_some(command.version);
                     recorded.nonces.push(nonce);
                     recorded.resolved.push(command.resolved);
                     recorded.criteria.push(command.criteria);
                     let resource_type = type_of(command.type_number);
                     actions.push(crate::proposal::Command {
                         if_match: command.if_match,
-                        version: Some(command.version),
+                        version,
                         ..crate::proposal::Command::new(resource_type, command.id.unpack(), action)
                     });
                 }
@@ -225,13 +227,21 @@ fn action(
     place: Place,
     command: &Command,
 ) -> Result<(Action, Option<[u8; NONCE_BYTES]>), Error> {
-    if command.operation == Operation::Delete {
-        return Ok((Action::Delete, None));
+    match command.operation {
+        Operation::Delete => return Ok((Action::Delete, None)),
+        Operation::Destroy => return Ok((Action::Destroy { up_to: command.version }, None)),
+        _ => {}
     }
     let name = || format!("the body of entry {place} of the log");
     let value = body.ok_or_else(|| corrupt(&name(), "it is missing"))?;
-    let BodyContent::Text { nonce, splice, text } = Version::decode(value)?.content else {
-        return Err(corrupt(&name(), "it has been destroyed"));
+    let (nonce, splice, text) = match (Version::decode(value)?.content, command.body) {
+        (BodyContent::Text { nonce, splice, text }, _) => (nonce, splice, text),
+        (BodyContent::Destroyed { remains }, Some(body)) => {
+            let remains = Remains::decode(remains)?;
+            let gone = Gone { remains, body, operation: command.operation };
+            return Ok((Action::Gone(Box::new(gone)), None));
+        }
+        _ => return Err(corrupt(&name(), "it is none")),
     };
     let body = Body { text: text.to_owned(), splice };
     let id = command.id.unpack();
@@ -241,7 +251,7 @@ fn action(
     let action = match command.operation {
         Operation::Create => Action::Create { draft, references: Vec::new(), if_none_exist: None },
         Operation::Replace => Action::Replace { draft, references: Vec::new() },
-        Operation::Update | Operation::Delete => Action::Update { draft, references: Vec::new() },
+        Operation::Update | Operation::Delete | Operation::Destroy => Action::Update { draft, references: Vec::new() },
     };
     Ok((action, Some(*nonce)))
 }

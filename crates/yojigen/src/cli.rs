@@ -129,6 +129,9 @@ pub(crate) struct ServeArguments {
     /// What becomes of references to resources of this hub that are not there
     #[arg(long, value_enum, default_value_t = ReferencesArgument::Record)]
     pub references: ReferencesArgument,
+    /// Let $purge destroy what resources said, beyond recall
+    #[arg(long)]
+    pub allow_purge: bool,
 }
 
 /// What becomes of references to what is not there.

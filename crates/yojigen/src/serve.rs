@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         ConditionalDeleteArgument::Single => ConditionalDelete::Single,
         ConditionalDeleteArgument::Multiple => ConditionalDelete::Multiple,
     };
+    hub.may_purge = arguments.allow_purge;
     serve(hub, arguments.listen, &arguments.data.data)
 }
 

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
-use hub::{BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, MetaChange};
+use hub::{BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, MetaChange, PurgeRequest};
 
 use super::write::{Prepare, no_parameters, options, submit_while_moved, type_named};
 use super::{Answer, Call, body, format, jobs};
@@ -19,7 +19,7 @@ enum Place {
 }
 
 const NAMES: &[&str] =
-    &["$broken-references", "$everything", "$export", "$meta", "$meta-add", "$meta-delete"];
+    &["$broken-references", "$everything", "$export", "$meta", "$meta-add", "$meta-delete", "$purge"];
 
 /// Whether an address is that of an operation.
 pub(super) fn is_operation(segments: &[String]) -> bool {
@@ -72,6 +72,14 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             IssueType::NotSupported,
             "$broken-references is asked of the whole hub: GET /fhir/$broken-references",
         )),
+        ("$purge", Place::Instance(resource_type, id)) if method == Method::POST => {
+            parameters(&mut call, request).await?;
+            let asked = PurgeRequest::read(&call.app.hub, &call.pairs)?;
+            let app = Arc::clone(&call.app);
+            let work = move || call.app.hub.purge(&call.access, resource_type, &id, asked);
+            let json = app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))?;
+            Ok(Answer::json(200, json))
+        }
         ("$everything", Place::Instance(..)) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
@@ -86,7 +94,7 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
         ("$meta-delete", Place::Instance(resource_type, id)) if method == Method::POST => {
             change_meta(call, request, resource_type, id, MetaChange::Delete).await
         }
-        ("$meta-add" | "$meta-delete", Place::Instance(..)) => Err(Failure::new(
+        ("$meta-add" | "$meta-delete" | "$purge", Place::Instance(..)) => Err(Failure::new(
             Kind::NotAllowed,
             IssueType::NotSupported,
             format!("{name} changes the record: call it with POST"),

@@ -117,7 +117,7 @@ pub(super) fn answer(call: &Call, outcome: &CommandOutcome) -> Result<Answer, Fa
     let name = format!("{}/{}", r4().type_name(outcome.resource_type), outcome.id);
     let status = match outcome.effect {
         Effect::Created => 201,
-        Effect::Deleted | Effect::NothingToDelete => 204,
+        Effect::Deleted | Effect::NothingToDelete | Effect::Destroyed => 204,
         Effect::Updated | Effect::Unchanged | Effect::Found => 200,
     };
     let is_gone = status == 204;

@@ -4,10 +4,13 @@
 //! writes. What it writes depends on nothing but the settings, the entries before and the bodies, so that the same log
 //! folded anew gives the same bytes. A proposal that is rejected leaves no trace.
 
+mod destroy;
 mod references;
 mod rows;
 
-use fhir::body::{Body, KeptLabels, Splice};
+pub use destroy::Gone;
+
+use fhir::body::{Body, KeptLabels};
 use fhir::date_time::Micros;
 use fhir::definitions::SearchParameterType;
 use fhir::{Issue, IssueType, TypeId, r4};
@@ -235,6 +238,7 @@ impl Fold {
                 Operation::Create => Effect::Created,
                 Operation::Update | Operation::Replace => Effect::Updated,
                 Operation::Delete => Effect::Deleted,
+                Operation::Destroy => Effect::Destroyed,
             },
             resource_type: type_of(command.type_number),
             id: command.id.unpack(),
@@ -300,6 +304,8 @@ struct Transaction<'f> {
     referred: Vec<(u8, PackedId, usize)>,
     /// The command under way.
     command: usize,
+    /// Whether the log is folded anew.
+    is_replay: bool,
     /// Resources this transaction has written, each once.
     written: FxHashMap<ResourceNumber, usize>,
     changes: Changes,
@@ -339,6 +345,7 @@ impl<'f> Transaction<'f> {
             heads: FxHashMap::default(),
             referred: Vec::new(),
             command: 0,
+            is_replay: false,
             written: FxHashMap::default(),
             changes: Changes {
                 counters: Counters { place, ..fold.counters },
@@ -367,6 +374,7 @@ impl<'f> Transaction<'f> {
         entropy: &mut dyn Entropy,
         recorded: Option<&Recorded>,
     ) -> Result<Outcome, Rejection> {
+        self.is_replay = recorded.is_some();
         let mut found = vec![None; proposal.commands.len()];
         let mut resolved = vec![Vec::new(); proposal.commands.len()];
         if let Some(recorded) = recorded {
@@ -441,7 +449,7 @@ impl<'f> Transaction<'f> {
                 Action::Create { draft, references, .. }
                 | Action::Update { draft, references }
                 | Action::Replace { draft, references } => (draft, references),
-                Action::Delete => continue,
+                Action::Delete | Action::Destroy { .. } | Action::Gone(_) => continue,
             };
             let mut own = substitutions.clone();
             for criteria in references.iter() {
@@ -597,7 +605,7 @@ impl<'f> Transaction<'f> {
         };
         let name = format!("{}/{}", r4().type_name(command.resource_type), command.id);
         let id = PackedId::new(&command.id);
-        if matches!(command.action, Action::Delete)
+        if matches!(command.action, Action::Delete | Action::Destroy { .. })
             && command.if_match.is_none()
             && !self.is_numbered(type_number, &id)?
         {
@@ -654,6 +662,8 @@ impl<'f> Transaction<'f> {
         }
         match command.action {
             Action::Delete => self.end(&command.id, beside, number, head).map_err(Rejection::Store),
+            Action::Destroy { up_to } => self.destroy(index, &command.id, number, head, up_to),
+            Action::Gone(gone) => self.write_gone(&command.id, number, head, *gone, beside),
             Action::Create { .. } if head.state == State::Live => Err(reject(
                 index,
                 // What was planned on a search that found nothing is planned anew.
@@ -716,7 +726,9 @@ impl<'f> Transaction<'f> {
         };
         let old_seat = head.seat(number);
         let seat = Seat { person, resource: number };
-        let old_rows = if was_live { self.old_rows(old_seat, &head)? } else { Vec::new() };
+        // In a replay the version before may be one whose text is destroyed: then it has none.
+        let has_rows = was_live && head.since.0 > 0;
+        let old_rows = if has_rows { self.old_rows(old_seat, &head)? } else { Vec::new() };
         let mut entries = Vec::with_capacity(draft.extracted.entries.len());
         let referred = self.referred.len();
         for entry in std::mem::take(&mut draft.extracted.entries) {
@@ -731,7 +743,7 @@ impl<'f> Transaction<'f> {
             // It refers to its own entries.
             self.referred.truncate(referred);
         }
-        let has_moved = was_live && old_seat != seat;
+        let has_moved = has_rows && old_seat != seat;
         let mut change = if has_moved {
             rows::step(&[], entries, self.place)
         } else {
@@ -758,18 +770,14 @@ impl<'f> Transaction<'f> {
             let row = live::LiveRow { from: group.from, flags: group.flags, extra: &group.extra };
             self.put(Family::Live, key, row.encode());
         }
-        if !was_live || has_moved {
+        if !has_rows || has_moved {
             let key = live::key(head.type_number, live::ALL, &[], seat);
             let row = live::LiveRow { from: self.place, flags: live::Flags::default(), extra: &[] };
             self.put(Family::Live, key, row.encode());
             head.since = self.place;
         }
         if !was_live {
-            self.count(head.type_number, 1)?;
-            let broken = broken::key(head.type_number, &head.id);
-            if self.view.get(Family::State, &broken)?.is_some() {
-                self.delete(Family::State, broken);
-            }
+            self.begin_live(&head)?;
         }
         if head.place.0 > 0 && head.person != person {
             head.earlier_persons.push((self.place, head.person));
@@ -837,7 +845,9 @@ impl<'f> Transaction<'f> {
             });
         }
         let seat = head.seat(number);
-        for group in rows::end(&self.old_rows(seat, &head)?) {
+        let has_rows = head.since.0 > 0;
+        let old_rows = if has_rows { self.old_rows(seat, &head)? } else { Vec::new() };
+        for group in rows::end(&old_rows) {
             self.end_row(
                 head.type_number,
                 group.parameter,
@@ -848,7 +858,9 @@ impl<'f> Transaction<'f> {
                 &group.extra,
             );
         }
-        self.end_row(head.type_number, live::ALL, &[], seat, head.since, live::Flags::default(), &[]);
+        if has_rows {
+            self.end_row(head.type_number, live::ALL, &[], seat, head.since, live::Flags::default(), &[]);
+        }
         self.count(head.type_number, -1)?;
         self.put(Family::State, broken::key(head.type_number, &head.id), []);
         head.state = State::Deleted;
@@ -899,13 +911,7 @@ impl<'f> Transaction<'f> {
             corrupt("a body (family bodies)", format!("that of resource {} is missing", number.0))
         })?;
         let version = Version::decode(&value)?;
-        let body = match version.content {
-            BodyContent::Text { text, splice, .. } => Body { text: text.to_owned(), splice },
-            BodyContent::Deletion | BodyContent::Destroyed => {
-                Body { text: String::new(), splice: Splice::Alone(0) }
-            }
-        };
-        Ok((version.instant, body))
+        Ok((version.instant, destroy::text_of(&version)))
     }
 
     fn old_rows(&self, seat: Seat, head: &Head) -> Result<Vec<crate::layout::rows::Row>, Error> {
@@ -967,20 +973,35 @@ impl<'f> Transaction<'f> {
                 .get(usize::from(group.parameter))
                 .is_some_and(|p| p.kind == SearchParameterType::Date);
             let Some(class) = group.key.first().filter(|_| is_date) else { continue };
-            let key = (type_number, group.parameter);
-            let known = self.changes.classes.get(&key).or_else(|| self.fold.classes.get(&key)).copied();
-            let bits = match known {
-                Some(bits) => bits,
-                None => {
-                    let stored = self.view.get(Family::State, classes::key(type_number, group.parameter))?;
-                    stored.map_or(0, |value| classes::decode(&value))
-                }
-            };
-            let with = bits | 1 << class;
-            if with != bits {
-                self.put(Family::State, classes::key(type_number, group.parameter), classes::encode(with));
+            self.note_class(type_number, group.parameter, *class)?;
+        }
+        Ok(())
+    }
+
+    fn note_class(&mut self, type_number: u8, parameter: u8, class: u8) -> Result<(), Error> {
+        let key = (type_number, parameter);
+        let known = self.changes.classes.get(&key).or_else(|| self.fold.classes.get(&key)).copied();
+        let bits = match known {
+            Some(bits) => bits,
+            None => {
+                let stored = self.view.get(Family::State, classes::key(type_number, parameter))?;
+                stored.map_or(0, |value| classes::decode(&value))
             }
-            self.changes.classes.insert(key, with);
+        };
+        let with = bits | 1 << class;
+        if with != bits {
+            self.put(Family::State, classes::key(type_number, parameter), classes::encode(with));
+        }
+        self.changes.classes.insert(key, with);
+        Ok(())
+    }
+
+    /// A resource that was not there is: it counts, and is missing no longer.
+    fn begin_live(&mut self, head: &Head) -> Result<(), Error> {
+        self.count(head.type_number, 1)?;
+        let broken = broken::key(head.type_number, &head.id);
+        if self.view.get(Family::State, &broken)?.is_some() {
+            self.delete(Family::State, broken);
         }
         Ok(())
     }

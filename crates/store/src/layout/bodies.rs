@@ -12,7 +12,7 @@
 //! | n | varint: the commit's instant, microseconds since 1970 |
 //! | 16 | *kinds 0–2*: the nonce of the keyed hash in the log |
 //! | n | *kinds 0–2*: varint: the splice's place |
-//! | n | *kinds 0–2*: the text |
+//! | n | *kinds 0–2*: the text; *kind 4*: what stays of it (`remains.rs`) |
 //!
 //! One person's record is one range. The key is that of the version in `rows`. Written with the commit; the text is
 //! compressed by the engine, block by block with a dictionary a file, since neighbours are much alike.
@@ -46,8 +46,8 @@ pub(crate) struct Version<'a> {
 pub(crate) enum Content<'a> {
     /// Nothing: the resource was deleted.
     Deletion,
-    /// Nothing any more: it was destroyed.
-    Destroyed,
+    /// Nothing any more: it was destroyed. What stays of it ([`super::remains`]).
+    Destroyed { remains: &'a [u8] },
     /// A text.
     Text { nonce: &'a [u8; NONCE_BYTES], splice: Splice, text: &'a str },
 }
@@ -58,7 +58,7 @@ impl<'a> Version<'a> {
         let mut value = Vec::with_capacity(length + 32);
         value.push(match self.content {
             Content::Deletion => DELETION,
-            Content::Destroyed => DESTROYED,
+            Content::Destroyed { .. } => DESTROYED,
             Content::Text { splice, .. } => splice.kind(),
         });
         write_varint(&mut value, self.version);
@@ -68,6 +68,9 @@ impl<'a> Version<'a> {
             value.extend_from_slice(nonce);
             write_varint(&mut value, u64::from(splice.at()));
             value.extend_from_slice(text.as_bytes());
+        }
+        if let Content::Destroyed { remains } = self.content {
+            value.extend_from_slice(remains);
         }
         value
     }
@@ -83,7 +86,7 @@ impl<'a> Version<'a> {
         let instant = read_varint(&mut rest)?.cast_signed();
         let content = match *kind {
             DELETION => Content::Deletion,
-            DESTROYED => Content::Destroyed,
+            DESTROYED => Content::Destroyed { remains: rest },
             kind => {
                 let (nonce, tail) = rest.split_first_chunk::<NONCE_BYTES>()?;
                 rest = tail;

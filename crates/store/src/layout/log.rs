@@ -85,6 +85,8 @@ pub enum Operation {
     Delete,
     /// A further version whose tags and security labels are just those it says.
     Replace,
+    /// The texts of versions up to the one named are no more. Makes no version.
+    Destroy,
 }
 
 /// A command, as accepted.
@@ -108,7 +110,7 @@ pub struct Command {
     pub resource: ResourceNumber,
     /// Whose record the body is kept in.
     pub person: ResourceNumber,
-    /// The version's number.
+    /// The version's number; of a destruction, that of the last version it concerns.
     pub version: u64,
 }
 

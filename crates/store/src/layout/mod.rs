@@ -26,6 +26,7 @@ pub mod log;
 pub mod meta;
 pub mod once;
 pub mod past;
+pub(crate) mod remains;
 pub mod rows;
 pub mod symbols;
 pub mod totals;

@@ -58,7 +58,7 @@ impl Report {
             Effect::Created => &mut tally.created,
             Effect::Updated => &mut tally.updated,
             Effect::Unchanged | Effect::Found => &mut tally.unchanged,
-            Effect::Deleted | Effect::NothingToDelete => &mut tally.deleted,
+            Effect::Deleted | Effect::NothingToDelete | Effect::Destroyed => &mut tally.deleted,
         };
         *counter += 1;
     }
