@@ -177,7 +177,8 @@ fn write_history_entry(json: &mut JsonWriter, entry: &HistoryEntry, base: &str) 
         r.member("lastModified", &format_instant(kept.instant));
         if kept.is_destroyed {
             let message = "what this version said has been destroyed";
-            r.name("outcome").raw_with(|out| out.push_str(&outcome::outcome(&[outcome::information(message)])));
+            r.name("outcome")
+                .raw_with(|out| out.push_str(&outcome::outcome(&[outcome::information(message)])));
         }
     });
 }

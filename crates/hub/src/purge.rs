@@ -56,7 +56,9 @@ impl PurgeRequest {
 
 fn before(hub: &Hub, text: &str) -> Result<Micros, String> {
     let parsed = DateTime::parse(&text.replacen(' ', "+", 1));
-    parsed.map(|d| d.interval(hub.zone()).0).ok_or_else(|| format!("before: '{text}' is not a date or instant"))
+    parsed
+        .map(|d| d.interval(hub.zone()).0)
+        .ok_or_else(|| format!("before: '{text}' is not a date or instant"))
 }
 
 impl Hub {
@@ -72,7 +74,8 @@ impl Hub {
         asked: PurgeRequest,
     ) -> Result<String, Failure> {
         if !self.may_purge && !asked.is_preview {
-            let message = "this hub destroys nothing; serve it with --allow-purge if it may, or ask for a preview";
+            let message =
+                "this hub destroys nothing; serve it with --allow-purge if it may, or ask for a preview";
             return Err(Failure::new(Kind::NotAllowed, IssueType::Forbidden, message));
         }
         let found = self.reader(access).purgeable(resource_type, id, asked.doomed)?.ok_or_else(|| {

@@ -263,6 +263,63 @@ proptest! {
     }
 }
 
+/// A purge: kind and id, whether what is said now stays, and whether a backup is taken before it.
+fn purge() -> impl Strategy<Value = (u8, u8, bool, bool)> {
+    (0..3u8, 0..6u8, any::<bool>(), any::<bool>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 2000, ..ProptestConfig::default() })]
+
+    /// What is destroyed is gone for every moment and nothing else is; the log without the texts, and a backup that still has
+    /// them, fold into the same bytes.
+    #[test]
+    fn a_purged_log_folds_anew_into_the_same(
+        history in prop::collection::vec((prop::collection::vec(deed(), 1..4), proptest::option::weighted(0.3, purge())), 1..16)
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let limits = store::Limits { is_durable: false, ..store::Limits::default() };
+        let access = Access::open("test");
+        let mut hub = open(&path("hub"));
+        hub.may_purge = true;
+        for (deeds, purge) in &history {
+            commit(&hub, deeds);
+            let Some((kind, id, keeps_current, is_backed_up)) = purge else { continue };
+            if *is_backed_up {
+                store::backup(&path("hub"), &path("backup"), &limits, &mut |_| {}).unwrap();
+            }
+            let name = KINDS[usize::from(*kind)];
+            let (kind, id) = (r4().resource_type(name).unwrap(), format!("{}{id}", name.to_lowercase()));
+            let before: Vec<Vec<String>> = SEARCHES.iter().map(|s| found(&hub, s, None)).collect();
+            let pairs = [("keep-current".to_owned(), keeps_current.to_string())];
+            let asked = hub::PurgeRequest::read(&hub, &pairs).unwrap();
+            if hub.purge(&access, kind, &id, asked).is_err() {
+                continue; // never written
+            }
+            let after: Vec<Vec<String>> = SEARCHES.iter().map(|s| found(&hub, s, None)).collect();
+            if *keeps_current {
+                prop_assert_eq!(&after, &before);
+            }
+            let reader = hub.reader(&access);
+            let range = store::HistoryRange { limit: 1000, ..store::HistoryRange::default() };
+            let versions = reader.instance_history(kind, &id, &range).unwrap().unwrap();
+            let texts = versions.iter().filter(|v| v.kept.text.is_some()).count();
+            prop_assert!(texts <= usize::from(*keeps_current), "{} texts are left", texts);
+        }
+        store::backup(&path("hub"), &path("backup"), &limits, &mut |_| {}).unwrap();
+        hub.store().close().unwrap();
+        drop(hub);
+        let findings = store::examine(&path("hub"), &limits, &mut |_| {}).unwrap();
+        prop_assert!(findings.is_empty(), "{:?}", findings);
+        store::replay(&path("hub"), &path("again"), &limits, &mut |_| {}).unwrap();
+        store::restore(&path("backup"), &path("restored"), store::Until::End, &limits, &mut |_| {}).unwrap();
+        let first = store::contents(&path("hub"), &limits).unwrap();
+        prop_assert_eq!(&first, &store::contents(&path("again"), &limits).unwrap());
+        prop_assert_eq!(&first, &store::contents(&path("restored"), &limits).unwrap());
+    }
+}
+
 /// How many histories: a sample, or `YOJIGEN_CASES`.
 fn cases() -> u32 {
     std::env::var("YOJIGEN_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(24)

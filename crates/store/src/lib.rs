@@ -44,8 +44,8 @@ pub use numbers::{PackedId, Place, ResourceNumber, Seat};
 pub use proposal::{
     Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection,
 };
-pub use reader::{HistoryEntry, HistoryRange, Kept, Reader, Swept};
 pub use purge::{Doomed, Purgeable};
+pub use reader::{HistoryEntry, HistoryRange, Kept, Reader, Swept};
 pub use references::{Broken, BrokenFrom, ReferencePolicy};
 pub use replay::{Contents, contents, replay};
 pub use search::{Budget, CRITERIA_ROWS, Cursor, Failure, Found, Page, Wanted};

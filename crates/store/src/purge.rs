@@ -72,17 +72,6 @@ impl Reader {
                 self.purgeable_under(&prefix, doomed, &mut found)?;
             }
         }
-        // A resource that moved from record to record is met in each: the last text of any decides.
-        found.sort_by_key(|p| (p.resource_type, p.id.clone()));
-        found.dedup_by(|next, kept| {
-            let is_same = (next.resource_type, &next.id) == (kept.resource_type, &kept.id);
-            if is_same {
-                kept.up_to = kept.up_to.max(next.up_to);
-                kept.texts += next.texts;
-                kept.current = kept.current.or(next.current);
-            }
-            is_same
-        });
         Ok(Some(found))
     }
 
@@ -119,7 +108,12 @@ impl Reader {
                 let resource_type = type_of(type_number);
                 let id = head.id.unpack();
                 match found.last_mut().filter(|p| p.resource_type == resource_type && p.id == id) {
-                    Some(known) => known.texts += 1,
+                    // A resource that moved from record to record is met in each.
+                    Some(known) => {
+                        known.texts += 1;
+                        known.up_to = known.up_to.max(version.version);
+                        known.current = known.current.or(is_current.then_some(head.version));
+                    }
                     None => found.push(Purgeable {
                         resource_type,
                         id,

@@ -251,7 +251,9 @@ fn action(
     let action = match command.operation {
         Operation::Create => Action::Create { draft, references: Vec::new(), if_none_exist: None },
         Operation::Replace => Action::Replace { draft, references: Vec::new() },
-        Operation::Update | Operation::Delete | Operation::Destroy => Action::Update { draft, references: Vec::new() },
+        Operation::Update | Operation::Delete | Operation::Destroy => {
+            Action::Update { draft, references: Vec::new() }
+        }
     };
     Ok((action, Some(*nonce)))
 }
