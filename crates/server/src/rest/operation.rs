@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::Method;
+use axum::http::{HeaderMap, Method, header};
 use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
-use hub::{EverythingRequest, ExportLevel, Failure, Kind, MetaChange};
+use hub::{EverythingRequest, ExportLevel, Failure, Kind, LastnRequest, MetaChange, bundle};
 
 use super::write::{Prepare, no_parameters, options, submit_while_moved, type_named};
 use super::{Answer, Call, body, format, jobs};
@@ -18,7 +18,10 @@ enum Place {
     Instance(TypeId, String),
 }
 
-const NAMES: &[&str] = &["$everything", "$export", "$meta", "$meta-add", "$meta-delete"];
+const NAMES: &[&str] = &["$everything", "$export", "$lastn", "$meta", "$meta-add", "$meta-delete"];
+
+/// What is called on a whole type, and the type.
+const OF_TYPES: &[(&str, &str)] = &[("$lastn", "Observation")];
 
 /// Whether an address is that of an operation.
 pub(super) fn is_operation(segments: &[String]) -> bool {
@@ -58,6 +61,7 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             };
             jobs::export(&call, &headers, level)
         }
+        ("$lastn", Place::Type(t)) if r4().type_name(t) == "Observation" => lastn(call, request).await,
         ("$everything", Place::Instance(..)) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
@@ -77,6 +81,11 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             IssueType::NotSupported,
             format!("{name} changes the record: call it with POST"),
         )),
+        (known, _) if OF_TYPES.iter().any(|(name, _)| *name == known) => {
+            let of = OF_TYPES.iter().find(|(name, _)| *name == known).map_or("", |(_, of)| *of);
+            let message = format!("{known} is called on {of}: /fhir/{of}/{known}");
+            Err(Failure::new(Kind::NotFound, IssueType::NotSupported, message))
+        }
         (known, _) if NAMES.contains(&known) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
@@ -99,9 +108,15 @@ fn has_everything(resource_type: TypeId) -> bool {
     matches!(r4().type_name(resource_type), "Patient" | "Encounter")
 }
 
-/// The parameters of an operation that may come as a Parameters resource: those of simple values, as pairs.
+/// The parameters of an operation that may come as a form or a Parameters resource: those of simple values, as pairs.
 async fn parameters(call: &mut Call, request: Request) -> Result<(), Failure> {
     if request.method() != Method::POST {
+        return Ok(());
+    }
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    if content_type.is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
+        let sent = body::read(&call.app, request, 1 << 20).await?;
+        call.pairs.extend(body::form(&sent)?);
         return Ok(());
     }
     let kind = format::of_body(request.headers())?;
@@ -120,6 +135,37 @@ async fn parameters(call: &mut Call, request: Request) -> Result<(), Failure> {
         call.pairs.push((name.into_owned(), value.into_owned()));
     }
     Ok(())
+}
+
+/// What a form or Parameters asks of the answer's form: it stands, whatever the headers say.
+fn asked_in_body(call: &mut Call, headers: &HeaderMap) -> Result<bool, Failure> {
+    let is_asked = call.pairs.iter().any(|(name, _)| matches!(name.as_str(), "_format" | "_pretty"));
+    if is_asked {
+        call.presentation = format::negotiate(headers, &mut call.pairs)?;
+    }
+    Ok(is_asked)
+}
+
+async fn lastn(mut call: Call, request: Request) -> Result<Answer, Failure> {
+    let headers = request.headers().clone();
+    parameters(&mut call, request).await?;
+    let is_asked = asked_in_body(&mut call, &headers)?;
+    let asked = LastnRequest::read(&call.app.hub, &call.pairs, &call.base, call.preferences.is_lenient)?;
+    let (app, presentation) = (Arc::clone(&call.app), call.presentation.clone());
+    // It goes through all that the search finds.
+    let work = move || {
+        let mut answer = call.app.hub.lastn(&call.access, &asked, call.app.hub.budget())?;
+        answer.query.understood.extend_from_slice(&call.presentation.pairs);
+        let path = format!("{}/Observation/$lastn", call.base);
+        Ok(Answer::json(200, bundle::searchset(&answer, &call.base, &path)))
+    };
+    let answer = app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))?;
+    if !is_asked {
+        return Ok(answer);
+    }
+    let mut answer = super::present(&app, answer, presentation).await;
+    answer.is_presented = true;
+    Ok(answer)
 }
 
 async fn everything(
