@@ -168,6 +168,7 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_
     // Operations on a whole type.
     let of_type: &[&str] = match name {
         "Observation" => &["lastn"],
+        "Patient" => &["match", "merge"],
         _ => &[],
     };
     let of_type = of_type.iter().map(|code| (*code, format!("{name}-{code}")));

@@ -21,6 +21,8 @@ mod ids;
 mod import;
 mod jobs;
 mod lastn;
+mod matching;
+mod merge;
 mod meta;
 pub mod outcome;
 pub mod patch;
@@ -42,6 +44,8 @@ pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
 pub use jobs::{Export, ExportLevel, ExportRequest, Job, Jobs, Output, State as JobState};
 pub use lastn::LastnRequest;
+pub use matching::{EVIDENCE, Grade, MatchModel, MatchRequest, THROUGH};
+pub use merge::{MergeRequest, UnmergeRequest};
 pub use meta::MetaChange;
 pub use provenance::Provenance;
 pub use request::{Prepared, WriteOptions, once_key};
@@ -86,6 +90,8 @@ pub struct Hub {
     pub search_limits: SearchLimits,
     /// Whether a conditional delete may delete several.
     pub conditional_delete: ConditionalDelete,
+    /// The weights of `$match`, if not those that come with the program.
+    pub match_model: Option<Arc<MatchModel>>,
 }
 
 impl Hub {
@@ -94,7 +100,7 @@ impl Hub {
     pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
         let ids = Arc::new(Mutex::new(IdSource::new()));
         let conditional_delete = ConditionalDelete::default();
-        Hub { store: Arc::new(store), ids, limits, search_limits, conditional_delete }
+        Hub { store: Arc::new(store), ids, limits, search_limits, conditional_delete, match_model: None }
     }
 
     /// Its store.

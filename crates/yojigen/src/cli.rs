@@ -126,6 +126,9 @@ pub(crate) struct ServeArguments {
     /// How many a conditional delete (DELETE Type?search) may delete
     #[arg(long, value_enum, default_value_t = ConditionalDeleteArgument::Single)]
     pub conditional_delete: ConditionalDeleteArgument,
+    /// A file with weights and thresholds of Patient/$match, instead of those that come with the program
+    #[arg(long, value_name = "FILE")]
+    pub match_weights: Option<PathBuf>,
 }
 
 /// How many a conditional delete may delete.

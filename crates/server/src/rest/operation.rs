@@ -6,9 +6,12 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
 use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
-use hub::{EverythingRequest, ExportLevel, Failure, Kind, LastnRequest, MetaChange, bundle};
+use hub::{
+    EverythingRequest, ExportLevel, Failure, Kind, LastnRequest, MatchRequest, MergeRequest, MetaChange,
+    UnmergeRequest, bundle,
+};
 
-use super::write::{Prepare, no_parameters, options, submit_while_moved, type_named};
+use super::write::{Prepare, first, no_parameters, options, submit_while_moved, type_named};
 use super::{Answer, Call, body, format, jobs};
 
 /// What an operation is called on.
@@ -18,10 +21,21 @@ enum Place {
     Instance(TypeId, String),
 }
 
-const NAMES: &[&str] = &["$everything", "$export", "$lastn", "$meta", "$meta-add", "$meta-delete"];
+const NAMES: &[&str] = &[
+    "$everything",
+    "$export",
+    "$lastn",
+    "$match",
+    "$merge",
+    "$meta",
+    "$meta-add",
+    "$meta-delete",
+    "$unmerge",
+];
 
 /// What is called on a whole type, and the type.
-const OF_TYPES: &[(&str, &str)] = &[("$lastn", "Observation")];
+const OF_TYPES: &[(&str, &str)] =
+    &[("$lastn", "Observation"), ("$match", "Patient"), ("$merge", "Patient"), ("$unmerge", "Patient")];
 
 /// Whether an address is that of an operation.
 pub(super) fn is_operation(segments: &[String]) -> bool {
@@ -62,6 +76,24 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             jobs::export(&call, &headers, level)
         }
         ("$lastn", Place::Type(t)) if r4().type_name(t) == "Observation" => lastn(call, request).await,
+        ("$match", Place::Type(t)) if r4().type_name(t) == "Patient" && method == Method::POST => {
+            match_patients(call, request).await
+        }
+        ("$match", Place::Type(t)) if r4().type_name(t) == "Patient" => Err(Failure::new(
+            Kind::NotAllowed,
+            IssueType::NotSupported,
+            "$match takes a Patient: call it with POST, so that no name stands in an address",
+        )),
+        ("$merge" | "$unmerge", Place::Type(t))
+            if r4().type_name(t) == "Patient" && method == Method::POST =>
+        {
+            join(call, request, name == "$merge").await
+        }
+        ("$merge" | "$unmerge", Place::Type(t)) if r4().type_name(t) == "Patient" => Err(Failure::new(
+            Kind::NotAllowed,
+            IssueType::NotSupported,
+            format!("{name} changes the record: call it with POST"),
+        )),
         ("$everything", Place::Instance(..)) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
@@ -166,6 +198,71 @@ async fn lastn(mut call: Call, request: Request) -> Result<Answer, Failure> {
     let mut answer = super::present(&app, answer, presentation).await;
     answer.is_presented = true;
     Ok(answer)
+}
+
+async fn match_patients(call: Call, request: Request) -> Result<Answer, Failure> {
+    let kind = format::of_body(request.headers())?;
+    let sent = body::read(&call.app, request, 1 << 20).await?;
+    let app = Arc::clone(&call.app);
+    let work = move || {
+        let hub = &call.app.hub;
+        let read = kind.read(&sent.bytes, &hub.limits)?;
+        let asked = MatchRequest::read(hub, &read, &call.pairs)?;
+        Ok(Answer::json(200, hub.match_patients(&call.access, &asked, &call.base)?))
+    };
+    app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
+}
+
+/// What joins two Patients, or parts them again.
+enum Joining {
+    Merge(MergeRequest),
+    Unmerge(UnmergeRequest),
+}
+
+impl Joining {
+    fn is_preview(&self) -> bool {
+        match self {
+            Joining::Merge(asked) => asked.is_preview,
+            Joining::Unmerge(asked) => asked.is_preview,
+        }
+    }
+}
+
+async fn join(call: Call, request: Request, is_merge: bool) -> Result<Answer, Failure> {
+    no_parameters(&call)?;
+    let kind = format::of_body(request.headers())?;
+    let options = options(request.headers(), &call)?;
+    if options.if_match.is_some() {
+        let message =
+            "If-Match: two Patients change; name versions in the references (Patient/id/_history/version)";
+        return Err(Failure::new(Kind::Invalid, IssueType::NotSupported, message));
+    }
+    let sent = body::read(&call.app, request, 1 << 20).await?;
+    let hub = &call.app.hub;
+    let read = kind.read(&sent.bytes, &hub.limits)?;
+    let asked = Arc::new(match is_merge {
+        true => Joining::Merge(MergeRequest::read(&read, &call.base, &hub.limits)?),
+        false => Joining::Unmerge(UnmergeRequest::read(&read, &call.base)?),
+    });
+    if asked.is_preview() {
+        let json = match &*asked {
+            Joining::Merge(asked) => hub.merge_preview(&call.access, asked)?,
+            Joining::Unmerge(asked) => hub.unmerge_preview(&call.access, asked)?,
+        };
+        return Ok(Answer::json(200, json));
+    }
+    let planned = Arc::clone(&asked);
+    let prepare: Prepare = Arc::new(move |hub, access| match &*planned {
+        Joining::Merge(asked) => hub.merge(access, asked, &options),
+        Joining::Unmerge(asked) => hub.unmerge(access, asked, &options),
+    });
+    // The target comes first.
+    let target = first(submit_while_moved(&call, true, prepare).await?)?;
+    let json = match &*asked {
+        Joining::Merge(asked) => hub.merge_answer(&call.access, asked, &target.id)?,
+        Joining::Unmerge(asked) => hub.unmerge_answer(&call.access, asked, &target.id)?,
+    };
+    Ok(Answer::json(200, json))
 }
 
 async fn everything(
