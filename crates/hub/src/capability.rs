@@ -171,9 +171,18 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_
         "Group" => Some("group-export"),
         _ => None,
     };
+    // Operations on a whole type.
+    let of_type: &[&str] = match name {
+        "Observation" => &["lastn"],
+        "Patient" => &["match", "merge"],
+        _ => &[],
+    };
+    let of_type = of_type.iter().map(|code| (*code, format!("{name}-{code}")));
     let of_all = ["meta", "meta-add", "meta-delete"].map(|code| (code, format!("Resource-{code}")));
     json.name("operation").array(|list| {
-        for (code, definition) in everything.map(|d| ("everything", d)).into_iter().chain(of_all) {
+        for (code, definition) in
+            everything.map(|d| ("everything", d)).into_iter().chain(of_type).chain(of_all)
+        {
             list.object(|o| {
                 o.member("name", code);
                 o.member("definition", &format!("http://hl7.org/fhir/OperationDefinition/{definition}"));

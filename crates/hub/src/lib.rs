@@ -20,6 +20,9 @@ mod history;
 mod ids;
 mod import;
 mod jobs;
+mod lastn;
+mod matching;
+mod merge;
 mod meta;
 pub mod outcome;
 pub mod patch;
@@ -42,6 +45,9 @@ pub use history::{HistoryLevel, HistoryPage, HistoryQuery};
 pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
 pub use jobs::{Export, ExportLevel, ExportRequest, Job, Jobs, Output, State as JobState};
+pub use lastn::LastnRequest;
+pub use matching::{EVIDENCE, Grade, MatchModel, MatchRequest, THROUGH};
+pub use merge::{MergeRequest, UnmergeRequest};
 pub use meta::MetaChange;
 pub use provenance::Provenance;
 pub use purge::PurgeRequest;
@@ -90,6 +96,8 @@ pub struct Hub {
     pub conditional_delete: ConditionalDelete,
     /// Whether `$purge` may destroy.
     pub may_purge: bool,
+    /// The weights of `$match`, if not those that come with the program.
+    pub match_model: Option<Arc<MatchModel>>,
 }
 
 impl Hub {
@@ -98,7 +106,8 @@ impl Hub {
     pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
         let ids = Arc::new(Mutex::new(IdSource::new()));
         let conditional_delete = ConditionalDelete::default();
-        Hub { store: Arc::new(store), ids, limits, search_limits, conditional_delete, may_purge: false }
+        let (may_purge, match_model) = (false, None);
+        Hub { store: Arc::new(store), ids, limits, search_limits, conditional_delete, may_purge, match_model }
     }
 
     /// Its store.

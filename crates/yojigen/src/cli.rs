@@ -132,6 +132,9 @@ pub(crate) struct ServeArguments {
     /// Let $purge destroy what resources said, beyond recall
     #[arg(long)]
     pub allow_purge: bool,
+    /// A file with weights and thresholds of Patient/$match, instead of those that come with the program
+    #[arg(long, value_name = "FILE")]
+    pub match_weights: Option<PathBuf>,
 }
 
 /// What becomes of references to what is not there.

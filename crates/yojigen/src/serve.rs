@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use hub::{ConditionalDelete, Hub, Jobs};
+use hub::{ConditionalDelete, Hub, Jobs, MatchModel};
 use store::ReferencePolicy;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,7 +34,14 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         ConditionalDeleteArgument::Multiple => ConditionalDelete::Multiple,
     };
     hub.may_purge = arguments.allow_purge;
+    hub.match_model = arguments.match_weights.as_deref().map(match_weights).transpose()?;
     serve(hub, arguments.listen, &arguments.data.data)
+}
+
+fn match_weights(file: &Path) -> Result<Arc<MatchModel>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let model = MatchModel::read(&text).map_err(|m| anyhow::anyhow!("{}: {m}", file.display()))?;
+    Ok(Arc::new(model))
 }
 
 /// Refuses to listen where others can reach.

@@ -10,6 +10,7 @@ mod everything;
 mod figures;
 mod hub;
 mod load;
+mod matching;
 mod searches;
 mod start;
 mod transactions;
@@ -34,6 +35,10 @@ pub(crate) struct Settings {
     resources: usize,
     /// How much longer a sync of the disk takes, in microseconds (w4).
     sync_delay: Option<u64>,
+    /// Persons of the community (match).
+    persons: u64,
+    /// The community's seed, and that of what happens to its persons' details (match).
+    seed: u64,
 }
 
 /// Runs the workloads named, or all.
@@ -45,6 +50,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         seconds: 10,
         resources: 1_000_000,
         sync_delay: None,
+        persons: 20_000,
+        seed: 1,
     };
     let mut out = PathBuf::from("docs/performance");
     let mut names = Vec::new();
@@ -59,8 +66,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "--resources" => settings.resources = value()?.parse()?,
             "--sync-delay" => settings.sync_delay = Some(value()?.parse()?),
             "--out" => out = value()?.into(),
-            name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w12") => names.push(name),
-            other => bail!("unknown: {other}; workloads are w1 w2 w3 w4 w7 w12"),
+            "--persons" => settings.persons = value()?.parse()?,
+            "--seed" => settings.seed = value()?.parse()?,
+            name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w12" | "match") => names.push(name),
+            other => bail!("unknown: {other}; workloads are w1 w2 w3 w4 w7 w12 match"),
         }
     }
     if names.is_empty() {
@@ -76,6 +85,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "w3" => load::run(&settings, &mut figures)?,
             "w4" => transactions::run(&settings, &mut figures)?,
             "w7" => everything::run(&settings, &mut figures)?,
+            "match" => matching::run(&settings, &mut figures)?,
             _ => start::run(&settings, &mut figures)?,
         }
         figures.write(&out)?;

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use fhir::IssueType;
 use http_body_util::BodyExt;
 use hub::{Failure, Kind};
+use search::query::Pair;
 
 use crate::Shared;
 use crate::lanes::BodyRoom;
@@ -79,6 +80,13 @@ pub(crate) async fn read(app: &Shared, request: Request, limit: usize) -> Result
         }
     }
     Ok(Body { bytes: first.unwrap_or_else(|| bytes.freeze()), room })
+}
+
+/// The pairs of a form.
+pub(crate) fn form(body: &Body) -> Result<Vec<Pair>, Failure> {
+    let text = std::str::from_utf8(&body.bytes)
+        .map_err(|_| Failure::new(Kind::Invalid, IssueType::Invalid, "the form is not UTF-8"))?;
+    Ok(search::query::split(text)?)
 }
 
 fn too_large(limit: usize) -> Failure {

@@ -187,9 +187,7 @@ pub(super) async fn search_by_post(mut call: Call, request: Request) -> Result<A
     }
     let request_headers = request.headers().clone();
     let read = body::read(&call.app, request, 1 << 20).await?;
-    let form = std::str::from_utf8(&read.bytes)
-        .map_err(|_| Failure::new(Kind::Invalid, IssueType::Invalid, "the form is not UTF-8"))?;
-    call.pairs.extend(query::split(form)?);
+    call.pairs.extend(body::form(&read)?);
     if call.pairs.iter().any(|(name, _)| matches!(name.as_str(), "_format" | "_pretty")) {
         call.presentation = format::negotiate(&request_headers, &mut call.pairs)?;
     }

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::Method;
+use axum::http::{HeaderMap, Method, header};
 use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
-use hub::{BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, MetaChange, PurgeRequest};
+use hub::{
+    BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, LastnRequest, MatchRequest,
+    MergeRequest, MetaChange, PurgeRequest, UnmergeRequest, bundle,
+};
 
-use super::write::{Prepare, no_parameters, options, submit_while_moved, type_named};
+use super::write::{Prepare, first, no_parameters, options, submit_while_moved, type_named};
 use super::{Answer, Call, body, format, jobs};
 
 /// What an operation is called on.
@@ -18,8 +21,23 @@ enum Place {
     Instance(TypeId, String),
 }
 
-const NAMES: &[&str] =
-    &["$broken-references", "$everything", "$export", "$meta", "$meta-add", "$meta-delete", "$purge"];
+const NAMES: &[&str] = &[
+    "$broken-references",
+    "$purge",
+    "$everything",
+    "$export",
+    "$lastn",
+    "$match",
+    "$merge",
+    "$meta",
+    "$meta-add",
+    "$meta-delete",
+    "$unmerge",
+];
+
+/// What is called on a whole type, and the type.
+const OF_TYPES: &[(&str, &str)] =
+    &[("$lastn", "Observation"), ("$match", "Patient"), ("$merge", "Patient"), ("$unmerge", "Patient")];
 
 /// Whether an address is that of an operation.
 pub(super) fn is_operation(segments: &[String]) -> bool {
@@ -80,6 +98,25 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             let json = app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))?;
             Ok(Answer::json(200, json))
         }
+        ("$lastn", Place::Type(t)) if r4().type_name(t) == "Observation" => lastn(call, request).await,
+        ("$match", Place::Type(t)) if r4().type_name(t) == "Patient" && method == Method::POST => {
+            match_patients(call, request).await
+        }
+        ("$match", Place::Type(t)) if r4().type_name(t) == "Patient" => Err(Failure::new(
+            Kind::NotAllowed,
+            IssueType::NotSupported,
+            "$match takes a Patient: call it with POST, so that no name stands in an address",
+        )),
+        ("$merge" | "$unmerge", Place::Type(t))
+            if r4().type_name(t) == "Patient" && method == Method::POST =>
+        {
+            join(call, request, name == "$merge").await
+        }
+        ("$merge" | "$unmerge", Place::Type(t)) if r4().type_name(t) == "Patient" => Err(Failure::new(
+            Kind::NotAllowed,
+            IssueType::NotSupported,
+            format!("{name} changes the record: call it with POST"),
+        )),
         ("$everything", Place::Instance(..)) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
@@ -99,6 +136,11 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             IssueType::NotSupported,
             format!("{name} changes the record: call it with POST"),
         )),
+        (known, _) if OF_TYPES.iter().any(|(name, _)| *name == known) => {
+            let of = OF_TYPES.iter().find(|(name, _)| *name == known).map_or("", |(_, of)| *of);
+            let message = format!("{known} is called on {of}: /fhir/{of}/{known}");
+            Err(Failure::new(Kind::NotFound, IssueType::NotSupported, message))
+        }
         (known, _) if NAMES.contains(&known) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
@@ -121,9 +163,15 @@ fn has_everything(resource_type: TypeId) -> bool {
     matches!(r4().type_name(resource_type), "Patient" | "Encounter")
 }
 
-/// The parameters of an operation that may come as a Parameters resource: those of simple values, as pairs.
+/// The parameters of an operation that may come as a form or a Parameters resource: those of simple values, as pairs.
 async fn parameters(call: &mut Call, request: Request) -> Result<(), Failure> {
     if request.method() != Method::POST {
+        return Ok(());
+    }
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    if content_type.is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
+        let sent = body::read(&call.app, request, 1 << 20).await?;
+        call.pairs.extend(body::form(&sent)?);
         return Ok(());
     }
     let kind = format::of_body(request.headers())?;
@@ -142,6 +190,102 @@ async fn parameters(call: &mut Call, request: Request) -> Result<(), Failure> {
         call.pairs.push((name.into_owned(), value.into_owned()));
     }
     Ok(())
+}
+
+/// What a form or Parameters asks of the answer's form: it stands, whatever the headers say.
+fn asked_in_body(call: &mut Call, headers: &HeaderMap) -> Result<bool, Failure> {
+    let is_asked = call.pairs.iter().any(|(name, _)| matches!(name.as_str(), "_format" | "_pretty"));
+    if is_asked {
+        call.presentation = format::negotiate(headers, &mut call.pairs)?;
+    }
+    Ok(is_asked)
+}
+
+async fn lastn(mut call: Call, request: Request) -> Result<Answer, Failure> {
+    let headers = request.headers().clone();
+    parameters(&mut call, request).await?;
+    let is_asked = asked_in_body(&mut call, &headers)?;
+    let asked = LastnRequest::read(&call.app.hub, &call.pairs, &call.base, call.preferences.is_lenient)?;
+    let (app, presentation) = (Arc::clone(&call.app), call.presentation.clone());
+    // It goes through all that the search finds.
+    let work = move || {
+        let mut answer = call.app.hub.lastn(&call.access, &asked, call.app.hub.budget())?;
+        answer.query.understood.extend_from_slice(&call.presentation.pairs);
+        let path = format!("{}/Observation/$lastn", call.base);
+        Ok(Answer::json(200, bundle::searchset(&answer, &call.base, &path)))
+    };
+    let answer = app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))?;
+    if !is_asked {
+        return Ok(answer);
+    }
+    let mut answer = super::present(&app, answer, presentation).await;
+    answer.is_presented = true;
+    Ok(answer)
+}
+
+async fn match_patients(call: Call, request: Request) -> Result<Answer, Failure> {
+    let kind = format::of_body(request.headers())?;
+    let sent = body::read(&call.app, request, 1 << 20).await?;
+    let app = Arc::clone(&call.app);
+    let work = move || {
+        let hub = &call.app.hub;
+        let read = kind.read(&sent.bytes, &hub.limits)?;
+        let asked = MatchRequest::read(hub, &read, &call.pairs)?;
+        Ok(Answer::json(200, hub.match_patients(&call.access, &asked, &call.base)?))
+    };
+    app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
+}
+
+/// What joins two Patients, or parts them again.
+enum Joining {
+    Merge(MergeRequest),
+    Unmerge(UnmergeRequest),
+}
+
+impl Joining {
+    fn is_preview(&self) -> bool {
+        match self {
+            Joining::Merge(asked) => asked.is_preview,
+            Joining::Unmerge(asked) => asked.is_preview,
+        }
+    }
+}
+
+async fn join(call: Call, request: Request, is_merge: bool) -> Result<Answer, Failure> {
+    no_parameters(&call)?;
+    let kind = format::of_body(request.headers())?;
+    let options = options(request.headers(), &call)?;
+    if options.if_match.is_some() {
+        let message =
+            "If-Match: two Patients change; name versions in the references (Patient/id/_history/version)";
+        return Err(Failure::new(Kind::Invalid, IssueType::NotSupported, message));
+    }
+    let sent = body::read(&call.app, request, 1 << 20).await?;
+    let hub = &call.app.hub;
+    let read = kind.read(&sent.bytes, &hub.limits)?;
+    let asked = Arc::new(match is_merge {
+        true => Joining::Merge(MergeRequest::read(&read, &call.base, &hub.limits)?),
+        false => Joining::Unmerge(UnmergeRequest::read(&read, &call.base)?),
+    });
+    if asked.is_preview() {
+        let json = match &*asked {
+            Joining::Merge(asked) => hub.merge_preview(&call.access, asked)?,
+            Joining::Unmerge(asked) => hub.unmerge_preview(&call.access, asked)?,
+        };
+        return Ok(Answer::json(200, json));
+    }
+    let planned = Arc::clone(&asked);
+    let prepare: Prepare = Arc::new(move |hub, access| match &*planned {
+        Joining::Merge(asked) => hub.merge(access, asked, &options),
+        Joining::Unmerge(asked) => hub.unmerge(access, asked, &options),
+    });
+    // The target comes first.
+    let target = first(submit_while_moved(&call, true, prepare).await?)?;
+    let json = match &*asked {
+        Joining::Merge(asked) => hub.merge_answer(&call.access, asked, &target.id)?,
+        Joining::Unmerge(asked) => hub.unmerge_answer(&call.access, asked, &target.id)?,
+    };
+    Ok(Answer::json(200, json))
 }
 
 async fn everything(

@@ -8,6 +8,7 @@ mod bulk;
 mod durability;
 mod files;
 mod hub;
+mod merge;
 mod pages;
 mod queries;
 mod scenarios;
