@@ -28,6 +28,7 @@ mod read;
 mod request;
 mod search_system;
 mod search_type;
+mod subscriptions;
 mod transaction;
 mod update;
 
@@ -46,6 +47,7 @@ pub use request::{Prepared, WriteOptions, once_key};
 pub use search_system::SystemSearch;
 pub use search_type::SearchAnswer;
 pub use search_type::SearchRequest;
+pub use subscriptions::{Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
 pub use transaction::{Batch, EntryResponse, Prefer, described, is_bundle, version_of_etag};
 
 use std::sync::{Arc, Mutex};
@@ -84,6 +86,9 @@ pub struct Hub {
     pub search_limits: SearchLimits,
     /// Whether a conditional delete may delete several.
     pub conditional_delete: ConditionalDelete,
+    /// Whom subscriptions may make the hub call.
+    pub subscription_rules: Arc<SubscriptionRules>,
+    pub(crate) bell: Arc<subscriptions::Bell>,
 }
 
 impl Hub {
@@ -91,8 +96,15 @@ impl Hub {
     #[must_use]
     pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
         let ids = Arc::new(Mutex::new(IdSource::new()));
-        let conditional_delete = ConditionalDelete::default();
-        Hub { store: Arc::new(store), ids, limits, search_limits, conditional_delete }
+        Hub {
+            store: Arc::new(store),
+            ids,
+            limits,
+            search_limits,
+            conditional_delete: ConditionalDelete::default(),
+            subscription_rules: Arc::default(),
+            bell: Arc::default(),
+        }
     }
 
     /// Its store.

@@ -9,7 +9,7 @@ use fhir::{IssueType, TypeId, r4};
 use hub::{EverythingRequest, ExportLevel, Failure, Kind, MetaChange};
 
 use super::write::{Prepare, no_parameters, options, submit_while_moved, type_named};
-use super::{Answer, Call, body, format, jobs};
+use super::{Answer, Call, body, format, jobs, subscriptions};
 
 /// What an operation is called on.
 enum Place {
@@ -18,7 +18,8 @@ enum Place {
     Instance(TypeId, String),
 }
 
-const NAMES: &[&str] = &["$everything", "$export", "$meta", "$meta-add", "$meta-delete"];
+const NAMES: &[&str] =
+    &["$everything", "$events", "$export", "$meta", "$meta-add", "$meta-delete", "$status"];
 
 /// Whether an address is that of an operation.
 pub(super) fn is_operation(segments: &[String]) -> bool {
@@ -58,6 +59,23 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             };
             jobs::export(&call, &headers, level)
         }
+        ("$status", Place::Type(t)) if is_subscription(t) => {
+            parameters(&mut call, request).await?;
+            subscriptions::status(call, None).await
+        }
+        ("$status", Place::Instance(t, id)) if is_subscription(t) => {
+            parameters(&mut call, request).await?;
+            subscriptions::status(call, Some(id)).await
+        }
+        ("$events", Place::Instance(t, id)) if is_subscription(t) => {
+            parameters(&mut call, request).await?;
+            subscriptions::events(call, id).await
+        }
+        ("$status" | "$events", _) => Err(Failure::new(
+            Kind::NotFound,
+            IssueType::NotSupported,
+            "$status and $events are called on a Subscription: /fhir/Subscription/id/$status, /fhir/Subscription/$status?id=…, /fhir/Subscription/id/$events",
+        )),
         ("$everything", Place::Instance(..)) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
@@ -97,6 +115,10 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
 
 fn has_everything(resource_type: TypeId) -> bool {
     matches!(r4().type_name(resource_type), "Patient" | "Encounter")
+}
+
+fn is_subscription(resource_type: TypeId) -> bool {
+    r4().type_name(resource_type) == "Subscription"
 }
 
 /// The parameters of an operation that may come as a Parameters resource: those of simple values, as pairs.

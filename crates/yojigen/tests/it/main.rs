@@ -11,3 +11,4 @@ mod hub;
 mod pages;
 mod queries;
 mod scenarios;
+mod subscriptions;
