@@ -39,6 +39,9 @@ const RESOURCE_INTERACTIONS: &[&str] = &[
     "search-type",
 ];
 
+/// Operations on Subscription, and what their definitions' names end with.
+const SUBSCRIPTION_OPERATIONS: &[(&str, &str)] = &[("status", "status"), ("events", "events")];
+
 /// The CapabilityStatement.
 #[must_use]
 pub fn statement(about: &About<'_>) -> String {
@@ -111,8 +114,14 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
 fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_>) {
     let name = r4().type_name(resource_type);
     let set = parameters().of(resource_type);
+    if name == "Subscription" {
+        crate::subscriptions::write_topics(json);
+    }
     json.member("type", name);
     json.member("profile", &format!("http://hl7.org/fhir/StructureDefinition/{name}"));
+    if name == "Subscription" {
+        json.member("documentation", &crate::subscriptions::described_topics());
+    }
     json.name("interaction").array(|list| {
         for code in RESOURCE_INTERACTIONS {
             list.object(|i| {
@@ -187,6 +196,14 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_
                 o.member("name", code);
                 o.member("definition", &format!("http://hl7.org/fhir/OperationDefinition/{definition}"));
             });
+        }
+        if name == "Subscription" {
+            for (code, definition) in SUBSCRIPTION_OPERATIONS {
+                list.object(|o| {
+                    o.member("name", code);
+                    o.member("definition", &format!("http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-{definition}"));
+                });
+            }
         }
         if let Some(definition) = export {
             list.object(|o| write_export(o, definition));

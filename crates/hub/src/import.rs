@@ -66,7 +66,7 @@ impl Hub {
         let own = root.id().map(String::from);
         let is_new = own.is_none();
         let id = own.unwrap_or_else(|| ids(root));
-        let (draft, references) = self.draft(root, &id, &Substitutions::new())?;
+        let (draft, references) = self.unchecked_draft(root, &id, &Substitutions::new())?;
         let action = if is_new {
             Action::Create { draft, references, if_none_exist: None }
         } else {

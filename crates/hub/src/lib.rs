@@ -33,6 +33,7 @@ mod references;
 mod request;
 mod search_system;
 mod search_type;
+mod subscriptions;
 mod transaction;
 mod update;
 
@@ -56,6 +57,7 @@ pub use request::{Prepared, WriteOptions, once_key};
 pub use search_system::SystemSearch;
 pub use search_type::SearchAnswer;
 pub use search_type::SearchRequest;
+pub use subscriptions::{Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
 pub use transaction::{Batch, EntryResponse, Prefer, described, findings, is_bundle, version_of_etag};
 
 use std::sync::{Arc, Mutex};
@@ -98,6 +100,9 @@ pub struct Hub {
     pub may_purge: bool,
     /// The weights of `$match`, if not those that come with the program.
     pub match_model: Option<Arc<MatchModel>>,
+    /// Whom subscriptions may make the hub call.
+    pub subscription_rules: Arc<SubscriptionRules>,
+    pub(crate) bell: Arc<subscriptions::Bell>,
 }
 
 impl Hub {
@@ -105,9 +110,17 @@ impl Hub {
     #[must_use]
     pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
         let ids = Arc::new(Mutex::new(IdSource::new()));
-        let conditional_delete = ConditionalDelete::default();
-        let (may_purge, match_model) = (false, None);
-        Hub { store: Arc::new(store), ids, limits, search_limits, conditional_delete, may_purge, match_model }
+        Hub {
+            store: Arc::new(store),
+            ids,
+            limits,
+            search_limits,
+            conditional_delete: ConditionalDelete::default(),
+            may_purge: false,
+            match_model: None,
+            subscription_rules: Arc::default(),
+            bell: Arc::default(),
+        }
     }
 
     /// Its store.

@@ -1,12 +1,14 @@
 //! Writes on their way to the store.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fhir::{Issue, NodeRef, Reference, TypeId};
 use search::Zone;
 use search::query::{self, Reading, Total};
 use store::{Action, Command, Criteria, Draft, Outcome, Proposal, Rejection, Substitutions};
 
+use crate::subscriptions::subscription_type;
 use crate::{Access, Failure, Hub};
 
 /// A proposal, ready to be submitted.
@@ -61,6 +63,10 @@ pub fn once_key(parts: &[&[u8]]) -> [u8; 16] {
     key
 }
 
+fn is_about_subscriptions(proposal: &Proposal) -> bool {
+    proposal.commands.iter().any(|c| c.resource_type == subscription_type())
+}
+
 impl Hub {
     /// Submits a write. `reply` is called once, from the store's thread, when the outcome is on disk and can be read.
     pub fn submit(
@@ -68,7 +74,11 @@ impl Hub {
         prepared: Prepared,
         reply: impl FnOnce(Result<Outcome, Rejection>) + Send + 'static,
     ) {
-        self.store.propose(prepared.proposal, reply);
+        let (bell, is_subscription) = (Arc::clone(&self.bell), is_about_subscriptions(&prepared.proposal));
+        self.store.propose(prepared.proposal, move |outcome| {
+            reply(outcome);
+            bell.committed(is_subscription);
+        });
     }
 
     /// Submits a write and waits.
@@ -76,7 +86,10 @@ impl Hub {
     /// # Errors
     /// Why nothing was done.
     pub fn submit_and_wait(&self, prepared: Prepared) -> Result<Outcome, Failure> {
-        Ok(self.store.commit(prepared.proposal)?)
+        let is_subscription = is_about_subscriptions(&prepared.proposal);
+        let outcome = self.store.commit(prepared.proposal)?;
+        self.bell.committed(is_subscription);
+        Ok(outcome)
     }
 
     /// What was done under the key of these options already: then there is nothing to plan, the log knows the answer.
@@ -146,6 +159,20 @@ impl Hub {
 
     /// The draft of a resource, with the references in it that are searches.
     pub(crate) fn draft(
+        &self,
+        root: NodeRef<'_>,
+        id: &str,
+        substitutions: &Substitutions,
+    ) -> Result<(Box<Draft>, Vec<Criteria>), Failure> {
+        if root.value_type() == subscription_type() {
+            self.check_subscription(root)?;
+        }
+        self.unchecked_draft(root, id, substitutions)
+    }
+
+    /// The same of what is loaded rather than asked for: a Subscription may be one of another hub, and is judged when it
+    /// is served.
+    pub(crate) fn unchecked_draft(
         &self,
         root: NodeRef<'_>,
         id: &str,

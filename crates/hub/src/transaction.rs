@@ -491,7 +491,10 @@ impl Hub {
             )
             .under("request.url"));
         }
-        let (draft, references) = self.draft(resource, &id, substitutions)?;
+        let (draft, references) = match access {
+            Some(_) => self.draft(resource, &id, substitutions)?,
+            None => self.unchecked_draft(resource, &id, substitutions)?,
+        };
         let action = if request.method == Method::Post {
             let if_none_exist = match &request.if_none_exist {
                 Some(text) => Some(Box::new(self.criteria(resource_type, text)?)),

@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::routing::{any, get};
-use hub::{Hub, Jobs};
+use hub::{Hub, Jobs, Subscriptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::lanes::Lanes;
@@ -33,6 +33,8 @@ pub struct Config {
     pub version: String,
     /// What runs jobs, if anything does.
     pub jobs: Option<Jobs>,
+    /// What serves subscriptions, if anything does.
+    pub subscriptions: Option<Subscriptions>,
 }
 
 /// What every request shares.
@@ -41,6 +43,7 @@ pub(crate) struct App {
     pub(crate) lanes: Lanes,
     pub(crate) version: String,
     pub(crate) jobs: Option<Jobs>,
+    pub(crate) subscriptions: Option<Subscriptions>,
     pub(crate) started: String,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) is_draining: AtomicBool,

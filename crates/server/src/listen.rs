@@ -51,7 +51,13 @@ impl Running {
         if let Some(jobs) = &app.jobs {
             jobs.stop();
         }
-        let closed = tokio::task::spawn_blocking(move || app.hub.store().close()).await;
+        let close = move || {
+            if let Some(subscriptions) = &app.subscriptions {
+                subscriptions.stop();
+            }
+            app.hub.store().close()
+        };
+        let closed = tokio::task::spawn_blocking(close).await;
         closed.unwrap_or(Ok(()))
     }
 }
@@ -72,6 +78,7 @@ pub fn start(listener: TcpListener, hub: Hub, config: Config, pages: Router) -> 
         lanes: Lanes::new(config.lanes),
         version: config.version,
         jobs: config.jobs,
+        subscriptions: config.subscriptions,
         started: format_instant(i64::try_from(now.as_micros()).unwrap_or(0)),
         metrics,
         is_draining: AtomicBool::new(false),

@@ -135,6 +135,8 @@ pub(crate) struct ServeArguments {
     /// A file with weights and thresholds of Patient/$match, instead of those that come with the program
     #[arg(long, value_name = "FILE")]
     pub match_weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub subscriptions: SubscriptionArguments,
 }
 
 /// What becomes of references to what is not there.
@@ -146,6 +148,32 @@ pub(crate) enum ReferencesArgument {
     Record,
     /// What has one is not stored, and what is referred to is not deleted
     Refuse,
+}
+
+/// What subscriptions may do.
+#[derive(Args, Debug)]
+pub(crate) struct SubscriptionArguments {
+    /// What subscriptions may call beside this machine: addresses under https://host/path, mail to mailto:name@host,
+    /// mailto:@host or (to anyone) mailto:; may be given several times
+    #[arg(long = "subscription-endpoint", value_name = "PREFIX")]
+    pub endpoints: Vec<String>,
+    /// How often in a row a subscriber may fail before its subscription goes to error; the pauses grow from half a
+    /// second to five minutes
+    #[arg(long = "subscription-retries", value_name = "NUMBER", default_value_t = 10)]
+    pub retries: u32,
+    /// The relay that takes the email of subscriptions: smtp://host:port,
+    /// smtp://user:password@host:587?tls=required, smtps://user:password@host
+    #[arg(long, value_name = "URL", env = "YOJIGEN_SMTP", hide_env_values = true, requires = "smtp_sender")]
+    pub smtp: Option<String>,
+    /// The address email is sent from
+    #[arg(long, value_name = "ADDRESS", env = "YOJIGEN_SMTP_SENDER")]
+    pub smtp_sender: Option<String>,
+}
+
+impl Default for SubscriptionArguments {
+    fn default() -> SubscriptionArguments {
+        SubscriptionArguments { endpoints: Vec::new(), retries: 10, smtp: None, smtp_sender: None }
+    }
 }
 
 /// How many a conditional delete may delete.

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use hub::Dated;
 use population::Settings;
 
-use crate::cli::DemoArguments;
+use crate::cli::{DemoArguments, SubscriptionArguments};
 use crate::hub_at::{self, Opening};
 use crate::import::recorded::{Sorter, record_all};
 use crate::import::report::Report;
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let hub = hub_at::open(&opening(&arguments.data, None))?;
-    serve::serve(hub, arguments.listen, &arguments.data)
+    serve::serve(hub, arguments.listen, &arguments.data, &SubscriptionArguments::default())
 }
 
 fn opening(path: &Path, seed: Option<u64>) -> Opening<'_> {

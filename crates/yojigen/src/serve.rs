@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use hub::{ConditionalDelete, Hub, Jobs, MatchModel};
+use anyhow::{Context, Result, anyhow, bail};
+use hub::{ConditionalDelete, Hub, Jobs, MatchModel, SubscriptionRules, SubscriptionSettings, Subscriptions};
 use store::ReferencePolicy;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{ConditionalDeleteArgument, ReferencesArgument, ServeArguments};
+use crate::cli::{ConditionalDeleteArgument, ReferencesArgument, ServeArguments, SubscriptionArguments};
 use crate::hub_at::{self, Opening};
 
 /// Serves until it is told to stop.
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     };
     hub.may_purge = arguments.allow_purge;
     hub.match_model = arguments.match_weights.as_deref().map(match_weights).transpose()?;
-    serve(hub, arguments.listen, &arguments.data.data)
+    serve(hub, arguments.listen, &arguments.data.data, &arguments.subscriptions)
 }
 
 fn match_weights(file: &Path) -> Result<Arc<MatchModel>> {
@@ -52,8 +52,32 @@ pub(crate) fn check_loopback(address: SocketAddr) -> Result<()> {
     bail!("--open listens on loopback only (127.0.0.1 or [::1]); {address} can be reached by others")
 }
 
+/// What the operator lets subscriptions do.
+fn rules(arguments: &SubscriptionArguments) -> Result<SubscriptionRules> {
+    let mut rules = SubscriptionRules::default();
+    for endpoint in &arguments.endpoints {
+        rules.allow(endpoint).map_err(|e| anyhow!("--subscription-endpoint: {e}"))?;
+    }
+    if let (Some(relay), Some(sender)) = (&arguments.smtp, &arguments.smtp_sender) {
+        rules.send_mail(relay, sender).map_err(|e| anyhow!("--smtp: {e}"))?;
+    }
+    Ok(rules)
+}
+
+/// What is said of a failure.
+fn in_words(failure: &hub::Failure) -> anyhow::Error {
+    let issues: Vec<String> = failure.issues.iter().map(ToString::to_string).collect();
+    anyhow!(issues.join("; "))
+}
+
 /// Serves a hub until SIGTERM or Ctrl-C, then ends in order.
-pub(crate) fn serve(hub: Hub, address: SocketAddr, data: &Path) -> Result<ExitCode> {
+pub(crate) fn serve(
+    mut hub: Hub,
+    address: SocketAddr,
+    data: &Path,
+    arguments: &SubscriptionArguments,
+) -> Result<ExitCode> {
+    hub.subscription_rules = Arc::new(rules(arguments)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
@@ -62,8 +86,19 @@ pub(crate) fn serve(hub: Hub, address: SocketAddr, data: &Path) -> Result<ExitCo
         let zone = hub.zone().name().to_owned();
         let pages = web::pages(hub.clone());
         let jobs = Jobs::start(hub.clone(), data.join("jobs")).context("reading the jobs")?;
+        let settings = SubscriptionSettings {
+            folder: data.join("subscriptions"),
+            base: format!("http://localhost:{}/fhir", listener.local_addr()?.port()),
+            retries: arguments.retries,
+        };
+        let subscriptions = Subscriptions::start(hub.clone(), settings).map_err(|f| in_words(&f))?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let config = server::Config { version, jobs: Some(jobs), ..server::Config::default() };
+        let config = server::Config {
+            version,
+            jobs: Some(jobs),
+            subscriptions: Some(subscriptions),
+            ..server::Config::default()
+        };
         let running = server::start(listener, hub, config, pages)?;
         let address = running.address;
         say!("Yojigen serves {} (open to this machine; dates without a zone are in {zone})", data.display());

@@ -9,6 +9,7 @@ mod headers;
 mod jobs;
 mod operation;
 mod patch;
+mod subscriptions;
 mod write;
 
 use axum::extract::{Request, State};

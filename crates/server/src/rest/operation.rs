@@ -12,7 +12,7 @@ use hub::{
 };
 
 use super::write::{Prepare, first, no_parameters, options, submit_while_moved, type_named};
-use super::{Answer, Call, body, format, jobs};
+use super::{Answer, Call, body, format, jobs, subscriptions};
 
 /// What an operation is called on.
 enum Place {
@@ -25,6 +25,7 @@ const NAMES: &[&str] = &[
     "$broken-references",
     "$purge",
     "$everything",
+    "$events",
     "$export",
     "$lastn",
     "$match",
@@ -32,6 +33,7 @@ const NAMES: &[&str] = &[
     "$meta",
     "$meta-add",
     "$meta-delete",
+    "$status",
     "$unmerge",
 ];
 
@@ -117,6 +119,23 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             IssueType::NotSupported,
             format!("{name} changes the record: call it with POST"),
         )),
+        ("$status", Place::Type(t)) if is_subscription(t) => {
+            parameters(&mut call, request).await?;
+            subscriptions::status(call, None).await
+        }
+        ("$status", Place::Instance(t, id)) if is_subscription(t) => {
+            parameters(&mut call, request).await?;
+            subscriptions::status(call, Some(id)).await
+        }
+        ("$events", Place::Instance(t, id)) if is_subscription(t) => {
+            parameters(&mut call, request).await?;
+            subscriptions::events(call, id).await
+        }
+        ("$status" | "$events", _) => Err(Failure::new(
+            Kind::NotFound,
+            IssueType::NotSupported,
+            "$status and $events are called on a Subscription: /fhir/Subscription/id/$status, /fhir/Subscription/$status?id=…, /fhir/Subscription/id/$events",
+        )),
         ("$everything", Place::Instance(..)) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
@@ -161,6 +180,10 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
 
 fn has_everything(resource_type: TypeId) -> bool {
     matches!(r4().type_name(resource_type), "Patient" | "Encounter")
+}
+
+fn is_subscription(resource_type: TypeId) -> bool {
+    r4().type_name(resource_type) == "Subscription"
 }
 
 /// The parameters of an operation that may come as a form or a Parameters resource: those of simple values, as pairs.

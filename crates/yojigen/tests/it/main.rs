@@ -12,3 +12,4 @@ mod merge;
 mod pages;
 mod queries;
 mod scenarios;
+mod subscriptions;
