@@ -45,7 +45,10 @@ pub use failure::{Failure, Kind};
 pub use history::{HistoryLevel, HistoryPage, HistoryQuery};
 pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
-pub use jobs::{Export, ExportLevel, ExportRequest, Job, Jobs, Output, State as JobState};
+pub use jobs::{
+    BulkDelete, BulkDeleteRequest, Export, ExportLevel, ExportRequest, Import, ImportRequest, Job, Jobs,
+    Output, State as JobState, Work,
+};
 pub use lastn::LastnRequest;
 pub use matching::{EVIDENCE, Grade, MatchModel, MatchRequest, THROUGH};
 pub use merge::{MergeRequest, UnmergeRequest};
@@ -102,6 +105,8 @@ pub struct Hub {
     pub match_model: Option<Arc<MatchModel>>,
     /// Whom subscriptions may make the hub call.
     pub subscription_rules: Arc<SubscriptionRules>,
+    /// From where `$import` may fetch.
+    pub import_rules: Arc<SubscriptionRules>,
     pub(crate) bell: Arc<subscriptions::Bell>,
 }
 
@@ -119,6 +124,7 @@ impl Hub {
             may_purge: false,
             match_model: None,
             subscription_rules: Arc::default(),
+            import_rules: Arc::default(),
             bell: Arc::default(),
         }
     }

@@ -132,6 +132,9 @@ pub(crate) struct ServeArguments {
     /// Let $purge destroy what resources said, beyond recall
     #[arg(long)]
     pub allow_purge: bool,
+    /// From where $import may fetch files beside this machine: addresses under https://host/path; may be given several times
+    #[arg(long = "import-source", value_name = "PREFIX")]
+    pub import_sources: Vec<String>,
     /// A file with weights and thresholds of Patient/$match, instead of those that come with the program
     #[arg(long, value_name = "FILE")]
     pub match_weights: Option<PathBuf>,

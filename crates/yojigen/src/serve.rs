@@ -34,6 +34,11 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         ConditionalDeleteArgument::Multiple => ConditionalDelete::Multiple,
     };
     hub.may_purge = arguments.allow_purge;
+    let mut import_rules = SubscriptionRules::default();
+    for source in &arguments.import_sources {
+        import_rules.allow(source).map_err(|e| anyhow!("--import-source: {e}"))?;
+    }
+    hub.import_rules = Arc::new(import_rules);
     hub.match_model = arguments.match_weights.as_deref().map(match_weights).transpose()?;
     serve(hub, arguments.listen, &arguments.data.data, &arguments.subscriptions)
 }

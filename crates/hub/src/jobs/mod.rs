@@ -5,9 +5,13 @@
 //! program ended goes on from its last checkpoint at the next start; it works on a fixed place in the log, so that it
 //! makes the same as if nothing had happened.
 
+mod delete;
 mod export;
+mod import;
 
+pub use delete::{BulkDelete, BulkDeleteRequest};
 pub use export::{Export, ExportLevel, ExportRequest, Output};
+pub use import::{Import, ImportRequest};
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +56,66 @@ pub struct Job {
     /// When it ended: microseconds since 1970 UTC.
     pub ended: Option<Micros>,
     /// What it is.
-    pub export: Export,
+    pub work: Work,
+}
+
+/// What a job does, as asked for and as far as it has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Work {
+    /// `$export`
+    Export(Export),
+    /// `$import`
+    Import(Import),
+    /// `$bulk-delete`
+    Delete(BulkDelete),
+}
+
+impl Work {
+    /// The files it made.
+    fn files(&self) -> Vec<&str> {
+        match self {
+            Work::Export(export) => export.outputs().map(|o| o.file.as_str()).collect(),
+            Work::Import(import) => import.files().collect(),
+            Work::Delete(delete) => delete.files().collect(),
+        }
+    }
+
+    /// What a finished one made, as the client is told; `address` gives a file's address.
+    #[must_use]
+    pub fn manifest(&self, address: &dyn Fn(&str) -> String) -> String {
+        match self {
+            Work::Export(export) => export.manifest(address),
+            Work::Import(import) => import.manifest(address),
+            Work::Delete(delete) => delete.manifest(address),
+        }
+    }
+
+    /// Does what is left of it. `None` if it was stopped on the way.
+    fn run(
+        self,
+        hub: &Hub,
+        folder: &Path,
+        is_over: &dyn Fn() -> bool,
+        checkpoint: &mut dyn FnMut(Work, u64, u64) -> Result<(), Failure>,
+    ) -> Result<Option<Work>, Failure> {
+        Ok(match self {
+            Work::Export(export) => export
+                .run(hub, folder, is_over, &mut |e, done, total| {
+                    checkpoint(Work::Export(e.clone()), done, total)
+                })?
+                .map(Work::Export),
+            Work::Import(import) => import
+                .run(hub, folder, is_over, &mut |i, done, total| {
+                    checkpoint(Work::Import(i.clone()), done, total)
+                })?
+                .map(Work::Import),
+            Work::Delete(delete) => delete
+                .run(hub, folder, is_over, &mut |d, done, total| {
+                    checkpoint(Work::Delete(d.clone()), done, total)
+                })?
+                .map(Work::Delete),
+        })
+    }
 }
 
 struct Inner {
@@ -150,14 +213,14 @@ impl Jobs {
     ///
     /// # Errors
     /// If too many wait, or it cannot be kept.
-    pub fn submit(&self, id: String, export: Export) -> Result<String, Failure> {
+    pub fn submit(&self, id: String, work: Work) -> Result<String, Failure> {
         let waiting =
             self.with(|jobs| jobs.iter().filter(|e| matches!(e.job.state, State::Working { .. })).count());
         if waiting >= MAX_WAITING {
             let message = format!("{waiting} jobs wait already; try again when some are done");
             return Err(Failure::new(Kind::Unavailable, IssueType::Throttled, message));
         }
-        let job = Job { id: id.clone(), state: State::Working { done: 0, total: 0 }, ended: None, export };
+        let job = Job { id: id.clone(), state: State::Working { done: 0, total: 0 }, ended: None, work };
         let path = self.path(&id);
         std::fs::create_dir_all(&path).map_err(|e| failed(&e, &path))?;
         self.keep(&job).map_err(|e| failed(&e, &path))?;
@@ -176,7 +239,7 @@ impl Jobs {
     #[must_use]
     pub fn file(&self, id: &str, name: &str) -> Option<PathBuf> {
         let job = self.job(id).filter(|job| job.state == State::Done)?;
-        let is_its = job.export.outputs().any(|o| o.file == name);
+        let is_its = job.work.files().contains(&name);
         is_its.then(|| self.path(id).join(name))
     }
 
@@ -246,14 +309,14 @@ impl Jobs {
         let path = self.path(&job.id);
         let is_over =
             || is_cancelled.load(Ordering::Relaxed) || self.inner.is_stopping.load(Ordering::Relaxed);
-        let outcome = job.export.clone().run(hub, &path, &is_over, &mut |export, done, total| {
-            job.export = export.clone();
+        let outcome = job.work.clone().run(hub, &path, &is_over, &mut |work, done, total| {
+            job.work = work;
             job.state = State::Working { done, total };
             self.note(&job)
         });
         match outcome {
-            Ok(Some(export)) => {
-                job.export = export;
+            Ok(Some(work)) => {
+                job.work = work;
                 job.state = State::Done;
                 job.ended = Some(now());
             }

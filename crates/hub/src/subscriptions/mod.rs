@@ -28,6 +28,7 @@ mod selection;
 mod topic;
 
 pub(crate) use bell::Bell;
+pub(crate) use rest_hook::Caller;
 pub use rules::Rules;
 
 use std::collections::BTreeMap;
@@ -46,7 +47,6 @@ use store::{Clock as _, Place, Substitutions};
 use self::definition::{Definition, Status};
 use self::events::Events;
 use self::progress::{Folder, Progress};
-use self::rest_hook::Caller;
 use crate::patch::{On, refused, unprocessable};
 use crate::{Access, Failure, Hub, Kind, SystemClock};
 

@@ -15,6 +15,9 @@ use super::rules::is_loopback;
 /// Of an answer's body so much is read, so that the connection can be used again; it says nothing to the hub.
 const ANSWER_BYTES: u64 = 64 << 10;
 
+/// An address that is read from must answer within this time.
+const FETCH_PAUSE: Duration = Duration::from_secs(60);
+
 /// A request.
 pub(crate) struct Call<'a> {
     pub(crate) method: &'static str,
@@ -53,6 +56,30 @@ impl Caller {
         let inside = config().proxy(None).build().into();
         let outside = config().build().into();
         Caller { inside, outside }
+    }
+
+    /// Begins to read what is at an address; gzip is undone.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(crate) fn fetch(&self, url: &str) -> Result<Box<dyn std::io::Read>, String> {
+        let agent = if is_loopback(url) { &self.inside } else { &self.outside };
+        let answer = agent
+            .get(url)
+            .header(header::ACCEPT_ENCODING, "gzip")
+            .config()
+            .timeout_connect(Some(FETCH_PAUSE))
+            .timeout_recv_response(Some(FETCH_PAUSE))
+            .build()
+            .call()
+            .map_err(|e| e.to_string())?;
+        if !answer.status().is_success() {
+            return Err(format!("it answered {}", answer.status()));
+        }
+        let is_packed = url.ends_with(".gz")
+            || answer.headers().get(header::CONTENT_ENCODING).is_some_and(|v| v.as_bytes() == b"gzip");
+        let body = answer.into_body().into_with_config().limit(u64::MAX).reader();
+        Ok(if is_packed { Box::new(flate2::read::MultiGzDecoder::new(body)) } else { Box::new(body) })
     }
 
     /// Makes a request; it was taken when this ends well.

@@ -110,14 +110,15 @@ impl Rules {
     pub(crate) fn check(&self, definition: &Definition) -> Result<(), Issue> {
         let refusal = match definition.channel {
             Channel::Websocket => None,
-            Channel::RestHook => self.call_refusal(&definition.endpoint),
+            Channel::RestHook => self.refusal(&definition.endpoint, "--subscription-endpoint"),
             Channel::Email => self.mail_refusal(&definition.endpoint),
         };
         let refused = |message| Issue::error(IssueType::Forbidden, message);
         refusal.map_or(Ok(()), |message| Err(refused(message).at("Subscription.channel.endpoint")))
     }
 
-    fn call_refusal(&self, endpoint: &str) -> Option<String> {
+    /// Why an address may not be called, and the flag of `yojigen serve` that allows it; nothing if it may.
+    pub(crate) fn refusal(&self, endpoint: &str, flag: &str) -> Option<String> {
         let address = match Address::read(endpoint) {
             Ok(address) => address,
             Err(message) => return Some(message),
@@ -127,7 +128,7 @@ impl Rules {
         let Address { scheme, host, .. } = &address;
         (!is_allowed).then(|| {
             format!(
-                "this hub calls its own machine and the addresses its operator named, and {scheme}://{host} is none of them; yojigen serve --subscription-endpoint {scheme}://{host}/ allows it"
+                "this hub calls its own machine and the addresses its operator named, and {scheme}://{host} is none of them; yojigen serve {flag} {scheme}://{host}/ allows it"
             )
         })
     }
@@ -176,7 +177,7 @@ mod tests {
             "https://A.example:443/hooks/7?token=1",
             "http://b.example:8080/any/where",
         ] {
-            assert_eq!(rules.call_refusal(allowed), None, "{allowed}");
+            assert_eq!(rules.refusal(allowed, "--flag"), None, "{allowed}");
         }
         for refused in [
             "https://a.example/hooks2",
@@ -194,7 +195,7 @@ mod tests {
             "/relative",
             "",
         ] {
-            assert!(rules.call_refusal(refused).is_some(), "{refused}");
+            assert!(rules.refusal(refused, "--flag").is_some(), "{refused}");
         }
         assert!(rules.allow("nonsense").is_err());
     }

@@ -3,8 +3,10 @@
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use fhir::{Issue, IssueType};
-use hub::{ExportLevel, ExportRequest, Failure, JobState, Jobs, Kind};
+use fhir::{Issue, IssueType, TypeId};
+use hub::{
+    BulkDeleteRequest, ExportLevel, ExportRequest, Failure, ImportRequest, JobState, Jobs, Kind, Work,
+};
 use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
 
@@ -20,24 +22,68 @@ fn jobs(call: &Call) -> Result<&Jobs, Failure> {
     call.app.jobs.as_ref().ok_or_else(missing)
 }
 
-/// `$export`
-pub(super) fn export(call: &Call, headers: &HeaderMap, level: ExportLevel) -> Result<Answer, Failure> {
+/// A job's answer comes later.
+fn must_be_async(headers: &HeaderMap) -> Result<(), Failure> {
     let is_async = headers
         .get_all("prefer")
         .iter()
         .filter_map(|v| v.to_str().ok())
         .any(|v| v.split([',', ';']).any(|p| p.trim() == "respond-async"));
-    if !is_async {
-        let message = "an export takes a while: send Prefer: respond-async, and ask at the address in Content-Location how far it is";
-        return Err(Failure::new(Kind::Invalid, IssueType::Required, message));
+    if is_async {
+        return Ok(());
     }
+    let message = "this takes a while: send Prefer: respond-async, and ask at the address in Content-Location how far it is";
+    Err(Failure::new(Kind::Invalid, IssueType::Required, message))
+}
+
+fn accepted(call: &Call, id: String) -> Result<Answer, Failure> {
+    Ok(Answer::empty(202).with(header::CONTENT_LOCATION, format!("{}/_jobs/{id}", call.base)))
+}
+
+fn asked_at(call: &Call) -> String {
+    let path = format!("{}/{}", call.base, call.segments.join("/"));
+    hub::bundle::address(&path, &call.pairs, None)
+}
+
+/// `$import`
+pub(super) async fn import(call: Call, request: Request) -> Result<Answer, Failure> {
+    must_be_async(request.headers())?;
+    let sent = super::body::read(&call.app, request, 4 << 20).await?;
+    let (hub, id) = (&call.app.hub, call.app.hub.new_id());
+    let asked = ImportRequest::read(&sent.bytes, hub)?;
+    let import = hub.import_job(&call.access, asked, asked_at(&call), id.clone())?;
+    accepted(&call, jobs(&call)?.submit(id, Work::Import(import))?)
+}
+
+/// `$bulk-delete`
+pub(super) async fn bulk_delete(
+    call: Call,
+    request: Request,
+    resource_type: TypeId,
+) -> Result<Answer, Failure> {
+    let asked = BulkDeleteRequest::read(resource_type, &call.pairs)?;
+    let headers = request.headers().clone();
+    let app = Shared::clone(&call.app);
+    let work = move || {
+        let (hub, id) = (&call.app.hub, call.app.hub.new_id());
+        match hub.bulk_delete(&call.access, asked, asked_at(&call), id.clone())? {
+            Err(preview) => Ok(Answer::json(200, preview)),
+            Ok(delete) => {
+                must_be_async(&headers)?;
+                accepted(&call, jobs(&call)?.submit(id, Work::Delete(delete))?)
+            }
+        }
+    };
+    app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
+}
+
+/// `$export`
+pub(super) fn export(call: &Call, headers: &HeaderMap, level: ExportLevel) -> Result<Answer, Failure> {
+    must_be_async(headers)?;
     let hub = &call.app.hub;
     let asked = ExportRequest::read(hub, &call.pairs)?;
-    let path = format!("{}/{}", call.base, call.segments.join("/"));
-    let request = hub::bundle::address(&path, &call.pairs, None);
-    let export = hub.export(&call.access, level, asked, request)?;
-    let id = jobs(call)?.submit(hub.new_id(), export)?;
-    Ok(Answer::empty(202).with(header::CONTENT_LOCATION, format!("{}/_jobs/{id}", call.base)))
+    let export = hub.export(&call.access, level, asked, asked_at(call))?;
+    accepted(call, jobs(call)?.submit(hub.new_id(), Work::Export(export))?)
 }
 
 fn unknown(id: &str) -> Failure {
@@ -59,7 +105,7 @@ pub(super) fn status(call: &Call, id: &str) -> Result<Answer, Failure> {
         }
         JobState::Failed(message) => Err(Failure::new(Kind::Internal, IssueType::Exception, message)),
         JobState::Done => {
-            let manifest = job.export.manifest(&|file| format!("{}/_jobs/{id}/{file}", call.base));
+            let manifest = job.work.manifest(&|file| format!("{}/_jobs/{id}/{file}", call.base));
             let mut answer = Answer::json(200, manifest);
             answer.is_presented = true;
             answer.media_type = Some("application/json");

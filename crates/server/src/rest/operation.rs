@@ -23,6 +23,8 @@ enum Place {
 
 const NAMES: &[&str] = &[
     "$broken-references",
+    "$bulk-delete",
+    "$import",
     "$purge",
     "$everything",
     "$events",
@@ -91,6 +93,15 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             Kind::NotFound,
             IssueType::NotSupported,
             "$broken-references is asked of the whole hub: GET /fhir/$broken-references",
+        )),
+        ("$import", Place::System) if method == Method::POST => jobs::import(call, request).await,
+        ("$bulk-delete", Place::Type(t)) if method == Method::POST => {
+            jobs::bulk_delete(call, request, t).await
+        }
+        ("$import" | "$bulk-delete", _) => Err(Failure::new(
+            Kind::NotFound,
+            IssueType::NotSupported,
+            "these are asked for with POST: /fhir/$import with a manifest, /fhir/Type/$bulk-delete?search",
         )),
         ("$purge", Place::Instance(resource_type, id)) if method == Method::POST => {
             parameters(&mut call, request).await?;
