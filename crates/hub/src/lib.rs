@@ -31,6 +31,7 @@ mod read;
 mod request;
 mod search_system;
 mod search_type;
+mod stats;
 mod transaction;
 mod update;
 
@@ -52,6 +53,7 @@ pub use request::{Prepared, WriteOptions, once_key};
 pub use search_system::SystemSearch;
 pub use search_type::SearchAnswer;
 pub use search_type::SearchRequest;
+pub use stats::StatsRequest;
 pub use transaction::{Batch, EntryResponse, Prefer, described, is_bundle, version_of_etag};
 
 use std::sync::{Arc, Mutex};
