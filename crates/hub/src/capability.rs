@@ -182,7 +182,7 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_
     };
     // Operations on a whole type.
     let of_type: &[&str] = match name {
-        "Observation" => &["lastn"],
+        "Observation" => &["lastn", "stats"],
         "Patient" => &["match", "merge"],
         _ => &[],
     };
@@ -207,6 +207,13 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_
         }
         if let Some(definition) = export {
             list.object(|o| write_export(o, definition));
+        }
+        if name == "Patient" {
+            // FHIR knows no undoing of a merge.
+            list.object(|o| {
+                o.member("name", "unmerge");
+                o.member("definition", "https://yojigen.example/fhir/OperationDefinition/Patient-unmerge");
+            });
         }
     });
 }

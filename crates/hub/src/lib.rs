@@ -34,6 +34,7 @@ mod request;
 mod search_system;
 mod search_type;
 mod subscriptions;
+mod stats;
 mod transaction;
 mod update;
 
@@ -62,6 +63,7 @@ pub use search_type::SearchAnswer;
 pub use search_type::SearchRequest;
 pub use subscriptions::{Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
 pub use transaction::{Batch, EntryResponse, Prefer, described, findings, is_bundle, version_of_etag};
+pub use stats::StatsRequest;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -62,9 +62,13 @@ fn agreement(a: &BTreeSet<String>, b: &BTreeSet<String>, is_close: fn(&str, &str
     }
 }
 
-/// One slip of at least so many characters.
+/// Longer texts are not looked through for slips.
+const LONGEST: usize = 100;
+
+/// One slip in a text of at least so many characters.
 fn is_slip(a: &str, b: &str, least: usize) -> bool {
-    a.chars().count().max(b.chars().count()) >= least && osa_distance(a, b) == 1
+    let (m, n) = (a.chars().count(), b.chars().count());
+    (least..=LONGEST).contains(&m.max(n)) && m.abs_diff(n) <= 1 && osa_distance(a, b) == 1
 }
 
 /// How two parts of names sound. Kana are compared with kana where both have some: letters tell less apart.
@@ -90,31 +94,36 @@ fn parts(a: &Part, b: &Part) -> Option<&'static str> {
     })
 }
 
-/// Family and given names, in the order they stand or exchanged, whichever agrees more.
+/// Family and given names, in the order they stand, or exchanged.
 fn names(a: &Names, b: &Names, model: &MatchModel) -> Vec<Finding> {
     let (a, b) = (a.divided_as(b), b.divided_as(a));
-    let findings = |b: &Names, is_swapped: bool| -> Vec<Finding> {
-        let family = parts(&a.family, &b.family);
-        // Only what was called so before counts as a former name of the other.
-        let former = || {
-            let before_or_now =
-                (parts(&a.former, &b.family), parts(&a.family, &b.former), parts(&a.former, &b.former));
-            let is_it = |level: Option<&str>| matches!(level, Some("written" | "sound"));
-            is_it(before_or_now.0) || is_it(before_or_now.1) || is_it(before_or_now.2)
-        };
-        let family = match family {
-            Some("different" | "close") | None if former() => Some("former"),
-            other => other,
-        };
-        let family = family.map(|level| model.weigh("family", level));
-        let given = parts(&a.given, &b.given).map(|level| model.weigh("given", level));
-        let order = is_swapped.then(|| model.weigh("name-order", "swapped"));
-        family.into_iter().chain(given).chain(order).collect()
+    let is_same = |level: Option<&str>| matches!(level, Some("written" | "sound"));
+    let family = parts(&a.family, &b.family);
+    let given = parts(&a.given, &b.given);
+    // Which of the two is in the wrong order nobody knows: if only one part agreed, it might be the family name of both,
+    // and they might be twins. So exchanged names have to agree in both parts.
+    let swapped = (parts(&a.given, &b.family), parts(&a.family, &b.given));
+    if !is_same(given)
+        && let (Some(family), Some(given)) = swapped
+        && is_same(Some(family))
+        && is_same(Some(given))
+    {
+        return [("family", family), ("given", given), ("name-order", "swapped")]
+            .map(|(feature, level)| model.weigh(feature, level))
+            .into();
+    }
+    // Only what was called so before counts as a former name of the other.
+    let former = || {
+        is_same(parts(&a.former, &b.family))
+            || is_same(parts(&a.family, &b.former))
+            || is_same(parts(&a.former, &b.former))
     };
-    let sum = |findings: &[Finding]| findings.iter().map(|f| f.weight).sum::<f64>();
-    let straight = findings(&b, false);
-    let swapped = findings(&b.swapped(), true);
-    if sum(&swapped) > sum(&straight) { swapped } else { straight }
+    let family = match family {
+        Some("different" | "close") | None if former() => Some("former"),
+        other => other,
+    };
+    let family = family.map(|level| model.weigh("family", level));
+    family.into_iter().chain(given.map(|level| model.weigh("given", level))).collect()
 }
 
 fn birth_dates(a: BirthDate, b: BirthDate) -> &'static str {
@@ -251,6 +260,11 @@ mod tests {
             assert_eq!(found(both, &other), expected, "{other}");
             assert_eq!(found(&other, both), expected, "{other}, the other way");
         }
+        assert_eq!(
+            found(&name("西村", "葵"), &name("優花", "西村")),
+            "family different, given different",
+            "an exchanged name of a twin has a part in common, not the person"
+        );
         assert_eq!(found(&name("髙﨑", "眞"), &name("高崎", "真")), "family written, given written");
     }
 

@@ -102,6 +102,14 @@ pub(super) struct Names {
 
 /// More names than this are not read.
 const MAX_NAMES: usize = 20;
+/// More characters of a name than this are not read.
+const MAX_CHARACTERS: usize = 80;
+
+/// A name in the form texts are compared in.
+fn plain(text: &str) -> String {
+    let begun: String = text.chars().take(MAX_CHARACTERS).collect();
+    normalize(&begun)
+}
 
 impl Names {
     /// Those of a Patient.
@@ -109,11 +117,11 @@ impl Names {
         let mut names = Names::default();
         for name in patient.all("name").take(MAX_NAMES) {
             let is_former = matches!(name.text_at("use").as_deref(), Some("maiden" | "old"));
-            let family = name.text_at("family").map(|t| normalize(&t)).unwrap_or_default();
+            let family = name.text_at("family").map(|t| plain(&t)).unwrap_or_default();
             let given: Vec<String> =
-                name.all("given").filter_map(NodeRef::value).map(|t| normalize(&t)).collect();
+                name.all("given").filter_map(NodeRef::value).take(MAX_NAMES).map(|t| plain(&t)).collect();
             if family.is_empty() && given.is_empty() {
-                names.add_text(&normalize(&name.text_at("text").unwrap_or_default()), is_former);
+                names.add_text(&plain(&name.text_at("text").unwrap_or_default()), is_former);
                 continue;
             }
             names.add(&family, &given.join(" "), is_former);
@@ -164,11 +172,6 @@ impl Names {
             divided.add(&whole[..at], &whole[at..], false);
         }
         divided
-    }
-
-    /// Family and given name exchanged.
-    pub(super) fn swapped(&self) -> Names {
-        Names { family: self.given.clone(), given: self.family.clone(), ..self.clone() }
     }
 }
 

@@ -8,8 +8,9 @@ use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
 use hub::{
     BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, LastnRequest, MatchRequest,
-    MergeRequest, MetaChange, PurgeRequest, UnmergeRequest, bundle,
+    MergeRequest, MetaChange, PurgeRequest, StatsRequest, SystemClock, UnmergeRequest, bundle,
 };
+use store::Clock as _;
 
 use super::write::{Prepare, first, no_parameters, options, submit_while_moved, type_named};
 use super::{Answer, Call, body, format, jobs, subscriptions};
@@ -36,12 +37,18 @@ const NAMES: &[&str] = &[
     "$meta-add",
     "$meta-delete",
     "$status",
+    "$stats",
     "$unmerge",
 ];
 
 /// What is called on a whole type, and the type.
-const OF_TYPES: &[(&str, &str)] =
-    &[("$lastn", "Observation"), ("$match", "Patient"), ("$merge", "Patient"), ("$unmerge", "Patient")];
+const OF_TYPES: &[(&str, &str)] = &[
+    ("$lastn", "Observation"),
+    ("$match", "Patient"),
+    ("$merge", "Patient"),
+    ("$stats", "Observation"),
+    ("$unmerge", "Patient"),
+];
 
 /// Whether an address is that of an operation.
 pub(super) fn is_operation(segments: &[String]) -> bool {
@@ -112,6 +119,7 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             Ok(Answer::json(200, json))
         }
         ("$lastn", Place::Type(t)) if r4().type_name(t) == "Observation" => lastn(call, request).await,
+        ("$stats", Place::Type(t)) if r4().type_name(t) == "Observation" => stats(call, request).await,
         ("$match", Place::Type(t)) if r4().type_name(t) == "Patient" && method == Method::POST => {
             match_patients(call, request).await
         }
@@ -255,6 +263,26 @@ async fn lastn(mut call: Call, request: Request) -> Result<Answer, Failure> {
     let mut answer = super::present(&app, answer, presentation).await;
     answer.is_presented = true;
     Ok(answer)
+}
+
+async fn stats(call: Call, request: Request) -> Result<Answer, Failure> {
+    let sent = match *request.method() {
+        Method::POST => {
+            let kind = format::of_body(request.headers())?;
+            Some((kind, body::read(&call.app, request, 1 << 20).await?))
+        }
+        _ => None,
+    };
+    let app = Arc::clone(&call.app);
+    let work = move || {
+        let hub = &call.app.hub;
+        let sent = sent.filter(|(_, body)| !body.bytes.is_empty());
+        let body = sent.map(|(kind, body)| kind.read(&body.bytes, &hub.limits)).transpose()?;
+        let asked = StatsRequest::read(hub, &call.pairs, body.as_ref(), &call.base)?;
+        let now = SystemClock.now();
+        Ok(Answer::json(200, hub.stats(&call.access, &asked, &call.base, now, hub.budget())?))
+    };
+    app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
 }
 
 async fn match_patients(call: Call, request: Request) -> Result<Answer, Failure> {

@@ -191,6 +191,9 @@ async fn ask(address: &str, asked: &[Asked], figures: &mut Figures) -> Result<()
             let id = entry["resource"]["id"].as_str();
             let grade = &entry["search"]["extension"][0]["valueCode"];
             let grade = GRADES.iter().position(|g| grade == g).context("no grade")?;
+            if grade == 0 && id != one.id.as_deref() {
+                println!("not the person: {}\n  sent {}", entry["resource"], one.sent);
+            }
             for answered in &mut answered[grade..] {
                 answered.all += 1;
                 answered.right += u64::from(id.is_some() && id == one.id.as_deref());
