@@ -47,7 +47,7 @@ pub use request::{Prepared, WriteOptions, once_key};
 pub use search_system::SystemSearch;
 pub use search_type::SearchAnswer;
 pub use search_type::SearchRequest;
-pub use subscriptions::{Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
+pub use subscriptions::{Bound, Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
 pub use transaction::{Batch, EntryResponse, Prefer, described, is_bundle, version_of_etag};
 
 use std::sync::{Arc, Mutex};

@@ -159,7 +159,12 @@ impl Inner {
     }
 
     /// Leaves as many events as fit into one notification; at least one.
-    fn shorten(&self, reader: &Reader, definition: &Definition, told: &mut Vec<Told>) -> Result<(), Failure> {
+    pub(super) fn shorten(
+        &self,
+        reader: &Reader,
+        definition: &Definition,
+        told: &mut Vec<Told>,
+    ) -> Result<(), Failure> {
         if definition.content != Content::FullResource {
             return Ok(());
         }
