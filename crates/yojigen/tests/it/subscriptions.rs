@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::hub::{Hub, agent, try_send};
+use crate::hub::{Hub, agent, run_well, try_send};
 
 /// A request a subscriber got.
 #[derive(Clone, Debug)]
@@ -269,6 +269,12 @@ fn a_subscriber_that_dies_and_returns_sees_each_event_once() {
     let numbers: Vec<u64> = subscriber.wait(10).iter().map(Call::event_number).collect();
     assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
     assert_eq!(hub.get("Subscription/s").1["status"], "active");
+    // Nor does it notice that the index was made anew.
+    assert!(hub.stop());
+    run_well(&["doctor", "--quiet", "--rebuild", "--data", folder.path().join("hub").to_str().unwrap()]);
+    let hub = Hub::serve(&folder.path().join("hub"));
+    put(&hub, &patient(10));
+    assert_eq!(subscriber.wait(11)[10].event_number(), 11);
 }
 
 #[test]
@@ -504,6 +510,8 @@ fn heartbeats_come_when_nothing_else_does_and_batches_have_a_limit() {
     wait_for("three notifications", || notified().len() == 3);
     let counts: Vec<Value> = notified().iter().map(|c| c.status("events-since-subscription-start")).collect();
     assert_eq!(counts, ["2", "4", "5"]);
+    let keys: Vec<String> = notified().iter().map(|c| c.headers["idempotency-key"].clone()).collect();
+    assert_eq!(keys, ["Subscription/s/1-2", "Subscription/s/3-4", "Subscription/s/5"]);
     let heartbeat = || subscriber.calls().into_iter().find(|c| c.status("type") == "heartbeat");
     wait_for("another heartbeat", || heartbeat().is_some());
     assert_eq!(heartbeat().unwrap().status("events-since-subscription-start"), "5");
