@@ -40,7 +40,8 @@ const RESOURCE_INTERACTIONS: &[&str] = &[
 ];
 
 /// Operations on Subscription, and what their definitions' names end with.
-const SUBSCRIPTION_OPERATIONS: &[(&str, &str)] = &[("status", "status"), ("events", "events")];
+const SUBSCRIPTION_OPERATIONS: &[(&str, &str)] =
+    &[("status", "status"), ("events", "events"), ("get-ws-binding-token", "get-ws-binding-token")];
 
 /// The CapabilityStatement.
 #[must_use]
@@ -75,7 +76,19 @@ pub fn statement(about: &About<'_>) -> String {
     json.finish()
 }
 
+/// Where subscribers open a websocket.
+#[must_use]
+pub fn websocket(base: &str) -> String {
+    format!("{}/_websocket", base.replacen("http", "ws", 1))
+}
+
 fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
+    json.name("extension").array(|list| {
+        list.object(|e| {
+            e.member("url", "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket");
+            e.member("valueUri", &websocket(about.base));
+        });
+    });
     json.member("mode", "server");
     json.member(
         "documentation",

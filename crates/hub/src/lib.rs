@@ -33,8 +33,8 @@ mod references;
 mod request;
 mod search_system;
 mod search_type;
-mod subscriptions;
 mod stats;
+mod subscriptions;
 mod transaction;
 mod update;
 
@@ -61,9 +61,9 @@ pub use request::{Prepared, WriteOptions, once_key};
 pub use search_system::SystemSearch;
 pub use search_type::SearchAnswer;
 pub use search_type::SearchRequest;
-pub use subscriptions::{Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
-pub use transaction::{Batch, EntryResponse, Prefer, described, findings, is_bundle, version_of_etag};
 pub use stats::StatsRequest;
+pub use subscriptions::{Bound, Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
+pub use transaction::{Batch, EntryResponse, Prefer, described, findings, is_bundle, version_of_etag};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -10,17 +10,19 @@ mod lanes;
 mod listen;
 mod open;
 mod rest;
+mod websocket;
 
 pub use lanes::LaneLimits;
 pub use listen::{Running, start};
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use axum::Router;
 use axum::routing::{any, get};
 use hub::{Hub, Jobs, Subscriptions};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::broadcast;
 
 use crate::lanes::Lanes;
 
@@ -47,6 +49,10 @@ pub(crate) struct App {
     pub(crate) started: String,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) is_draining: AtomicBool,
+    /// Ids of subscriptions that have something new.
+    pub(crate) news: broadcast::Sender<String>,
+    /// Websockets that are open.
+    pub(crate) websockets: AtomicUsize,
 }
 
 impl App {
@@ -66,6 +72,7 @@ fn router(app: Shared, pages: Router) -> Router {
         .route("/fhir", any(rest::handle))
         .route("/fhir/", any(rest::handle))
         .route("/fhir/_jobs/{id}/{file}", get(rest::job_file))
+        .route("/fhir/_websocket", any(websocket::handle))
         .route("/fhir/{*path}", any(rest::handle))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -14,7 +14,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 use tower_http::decompression::RequestDecompressionLayer;
@@ -26,6 +26,8 @@ use crate::{App, Config, Shared, router};
 const HEADER_TIME: Duration = Duration::from_secs(20);
 /// Requests under way have this long to end when the hub stops.
 const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// So much news of subscriptions may wait for a websocket; one that is slower looks at all of its own.
+const NEWS: usize = 1024;
 /// Smaller answers are not worth compressing.
 const COMPRESS_ABOVE: u64 = 1024;
 
@@ -73,6 +75,13 @@ pub fn start(listener: TcpListener, hub: Hub, config: Config, pages: Router) -> 
     // Only the first hub of a process reports its requests; tests start several.
     let _ = metrics::set_global_recorder(recorder);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (news, _) = broadcast::channel(NEWS);
+    if let Some(subscriptions) = &config.subscriptions {
+        let news = news.clone();
+        subscriptions.listen(move |id| {
+            let _ = news.send(id.to_owned());
+        });
+    }
     let app = Arc::new(App {
         hub,
         lanes: Lanes::new(config.lanes),
@@ -82,6 +91,8 @@ pub fn start(listener: TcpListener, hub: Hub, config: Config, pages: Router) -> 
         started: format_instant(i64::try_from(now.as_micros()).unwrap_or(0)),
         metrics,
         is_draining: AtomicBool::new(false),
+        news,
+        websockets: AtomicUsize::new(0),
     });
     let service = router(Arc::clone(&app), pages)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
@@ -110,8 +121,8 @@ async fn accept(listener: TcpListener, service: Router, mut stopped: watch::Rece
             _ = stopped.changed() => break,
         };
         let _ = stream.set_nodelay(true);
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
+        let connection = builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
         let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             if let Err(error) = connection.await {

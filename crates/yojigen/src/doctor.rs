@@ -77,6 +77,12 @@ fn rebuild(path: &Path, opening: &Opening<'_>, is_quiet: bool) -> Result<ExitCod
     show.finish();
     std::fs::rename(path, &old).with_context(|| format!("moving {} aside", path.display()))?;
     std::fs::rename(&new, path).with_context(|| format!("moving {} into place", new.display()))?;
+    // The log is the same, so what subscribers have confirmed still holds.
+    let subscriptions = old.join("subscriptions");
+    if subscriptions.exists() {
+        std::fs::rename(&subscriptions, path.join("subscriptions"))
+            .with_context(|| format!("moving {} into place", subscriptions.display()))?;
+    }
     say!("{}: the index was made anew; what was there before is at {}", path.display(), old.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -159,7 +159,12 @@ impl Inner {
     }
 
     /// Leaves as many events as fit into one notification; at least one.
-    fn shorten(&self, reader: &Reader, definition: &Definition, told: &mut Vec<Told>) -> Result<(), Failure> {
+    pub(super) fn shorten(
+        &self,
+        reader: &Reader,
+        definition: &Definition,
+        told: &mut Vec<Told>,
+    ) -> Result<(), Failure> {
         if definition.content != Content::FullResource {
             return Ok(());
         }
@@ -232,12 +237,22 @@ impl Inner {
         self.hub.subscription_rules.check(definition).map_err(|issue| issue.diagnostics)?;
         let reader = self.hub.store().reader();
         let in_words = |failure: Failure| in_words(&failure);
+        let key = key(&job.id, &told);
+        let call = |method, key| Call {
+            method,
+            url: definition.endpoint.clone(),
+            headers: &definition.headers,
+            number: None,
+            key,
+            body: None,
+            timeout: definition.timeout,
+        };
         match definition.channel {
             Channel::RestHook if definition.is_topic_based() => {
                 let media = definition.media.unwrap_or(Media::Json);
                 let content = self.bundle(&reader, job, occasion, &told).map_err(in_words)?;
-                let event = told.first().map(|e| (e.number, key(&job.id, e.number)));
-                self.call(definition, "POST", definition.endpoint.clone(), event, Some((media, content)))
+                let call = Call { body: Some((media.media_type(), content)), ..call("POST", key) };
+                self.caller.call(call)
             }
             Channel::RestHook => {
                 let Some(event) = told.first() else { return Ok(()) };
@@ -245,14 +260,15 @@ impl Inner {
                     Some(_) => event.resource(&reader).map_err(in_words)?,
                     None => None,
                 };
-                let name = Some((event.number, key(&job.id, event.number)));
+                let number = Some(event.number);
                 match (resource, definition.media) {
                     (Some(kept), Some(media)) => {
                         let content = written(kept.json(), media, &self.hub.limits).map_err(in_words)?;
                         let url = under(&definition.endpoint, &event.name());
-                        self.call(definition, "PUT", url, name, Some((media, content)))
+                        let body = Some((media.media_type(), content));
+                        self.caller.call(Call { url, body, number, ..call("PUT", key) })
                     }
-                    _ => self.call(definition, "POST", definition.endpoint.clone(), name, None),
+                    _ => self.caller.call(Call { number, ..call("POST", key) }),
                 }
             }
             Channel::Email => self.mail(&reader, job, occasion, &told),
@@ -279,19 +295,6 @@ impl Inner {
         };
         let json = notice.bundle(reader, told, definition.content, &self.hub.new_id(), now())?;
         written(json, definition.media.unwrap_or(Media::Json), &self.hub.limits)
-    }
-
-    fn call(
-        &self,
-        definition: &Definition,
-        method: &'static str,
-        url: String,
-        event: Option<(u64, String)>,
-        body: Option<(Media, String)>,
-    ) -> Result<(), String> {
-        let body = body.map(|(media, content)| (media.media_type(), content));
-        let timeout = definition.timeout;
-        self.caller.call(Call { method, url, headers: &definition.headers, event, body, timeout })
     }
 
     fn mail(&self, reader: &Reader, job: &Job, occasion: Occasion, told: &[Told]) -> Result<(), String> {
@@ -335,9 +338,13 @@ impl Inner {
     }
 }
 
-/// What an event is called among all events of the hub: the same each time it is sent.
-fn key(id: &str, number: u64) -> String {
-    format!("Subscription/{id}/{number}")
+/// What a notification is called among all of the hub: the same if it is sent again. One that is sent again with further
+/// events is another one, or a subscriber that goes by the name would miss them.
+fn key(id: &str, told: &[Told]) -> Option<String> {
+    Some(match (told.first()?.number, told.last()?.number) {
+        (first, last) if first == last => format!("Subscription/{id}/{first}"),
+        (first, last) => format!("Subscription/{id}/{first}-{last}"),
+    })
 }
 
 #[cfg(test)]

@@ -26,10 +26,12 @@ mod rest_hook;
 mod rules;
 mod selection;
 mod topic;
+mod websocket;
 
 pub(crate) use bell::Bell;
 pub(crate) use rest_hook::Caller;
 pub use rules::Rules;
+pub use websocket::Bound;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -98,6 +100,8 @@ struct Inner {
     is_stopping: AtomicBool,
     has_pool: AtomicBool,
     listeners: Mutex<Vec<Listener>>,
+    /// Tokens that bind websockets.
+    tokens: Mutex<Vec<websocket::Token>>,
     caller: Caller,
     feed: Mutex<Option<JoinHandle<()>>>,
 }
@@ -180,6 +184,7 @@ impl Subscriptions {
             is_stopping: AtomicBool::new(false),
             has_pool: AtomicBool::new(false),
             listeners: Mutex::default(),
+            tokens: Mutex::default(),
             caller: Caller::new(),
             feed: Mutex::default(),
         });

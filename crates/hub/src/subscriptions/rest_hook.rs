@@ -24,8 +24,10 @@ pub(crate) struct Call<'a> {
     pub(crate) url: String,
     /// The subscription's headers.
     pub(crate) headers: &'a [(String, String)],
-    /// The number of the event, and what it is called among all events of the hub.
-    pub(crate) event: Option<(u64, String)>,
+    /// The number of the event, if it is about one.
+    pub(crate) number: Option<u64>,
+    /// What it is called among all notifications: the same if it is sent again.
+    pub(crate) key: Option<String>,
     /// Media type and content.
     pub(crate) body: Option<(&'static str, String)>,
     pub(crate) timeout: Duration,
@@ -91,8 +93,11 @@ impl Caller {
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
-        if let Some((number, name)) = &call.event {
-            request = request.header("x-event-number", *number).header("idempotency-key", name);
+        if let Some(number) = call.number {
+            request = request.header("x-event-number", number);
+        }
+        if let Some(key) = &call.key {
+            request = request.header("idempotency-key", key);
         }
         match call.body {
             Some((media_type, content)) => {

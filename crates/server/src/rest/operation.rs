@@ -30,6 +30,7 @@ const NAMES: &[&str] = &[
     "$everything",
     "$events",
     "$export",
+    "$get-ws-binding-token",
     "$lastn",
     "$match",
     "$merge",
@@ -150,10 +151,18 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             parameters(&mut call, request).await?;
             subscriptions::events(call, id).await
         }
-        ("$status" | "$events", _) => Err(Failure::new(
+        ("$get-ws-binding-token", Place::Type(t)) if is_subscription(t) => {
+            parameters(&mut call, request).await?;
+            subscriptions::binding_token(&call, None)
+        }
+        ("$get-ws-binding-token", Place::Instance(t, id)) if is_subscription(t) => {
+            parameters(&mut call, request).await?;
+            subscriptions::binding_token(&call, Some(&id))
+        }
+        ("$status" | "$events" | "$get-ws-binding-token", _) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
-            "$status and $events are called on a Subscription: /fhir/Subscription/id/$status, /fhir/Subscription/$status?id=…, /fhir/Subscription/id/$events",
+            format!("{name} is called on a Subscription: /fhir/Subscription/id/{name}"),
         )),
         ("$everything", Place::Instance(..)) => Err(Failure::new(
             Kind::NotFound,

@@ -1,4 +1,4 @@
-//! `$status` and `$events` of subscriptions.
+//! `$status`, `$events` and `$get-ws-binding-token` of subscriptions.
 
 use std::sync::Arc;
 
@@ -38,4 +38,10 @@ pub(super) async fn events(call: Call, id: String) -> Result<Answer, Failure> {
         subscriptions.events(&call.access, &id, &call.pairs, &call.base)
     })
     .await
+}
+
+/// `$get-ws-binding-token`
+pub(super) fn binding_token(call: &Call, id: Option<&str>) -> Result<Answer, Failure> {
+    let url = hub::capability::websocket(&call.base);
+    Ok(Answer::json(200, subscriptions(call)?.binding_token(&call.access, id, &call.pairs, &url)?))
 }

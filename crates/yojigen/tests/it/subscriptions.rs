@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::hub::{Hub, agent, try_send};
+use crate::hub::{Hub, agent, run_well, try_send};
 
 /// A request a subscriber got.
 #[derive(Clone, Debug)]
@@ -269,6 +269,12 @@ fn a_subscriber_that_dies_and_returns_sees_each_event_once() {
     let numbers: Vec<u64> = subscriber.wait(10).iter().map(Call::event_number).collect();
     assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
     assert_eq!(hub.get("Subscription/s").1["status"], "active");
+    // Nor does it notice that the index was made anew.
+    assert!(hub.stop());
+    run_well(&["doctor", "--quiet", "--rebuild", "--data", folder.path().join("hub").to_str().unwrap()]);
+    let hub = Hub::serve(&folder.path().join("hub"));
+    put(&hub, &patient(10));
+    assert_eq!(subscriber.wait(11)[10].event_number(), 11);
 }
 
 #[test]
@@ -504,6 +510,8 @@ fn heartbeats_come_when_nothing_else_does_and_batches_have_a_limit() {
     wait_for("three notifications", || notified().len() == 3);
     let counts: Vec<Value> = notified().iter().map(|c| c.status("events-since-subscription-start")).collect();
     assert_eq!(counts, ["2", "4", "5"]);
+    let keys: Vec<String> = notified().iter().map(|c| c.headers["idempotency-key"].clone()).collect();
+    assert_eq!(keys, ["Subscription/s/1-2", "Subscription/s/3-4", "Subscription/s/5"]);
     let heartbeat = || subscriber.calls().into_iter().find(|c| c.status("type") == "heartbeat");
     wait_for("another heartbeat", || heartbeat().is_some());
     assert_eq!(heartbeat().unwrap().status("events-since-subscription-start"), "5");
@@ -537,4 +545,168 @@ fn a_hub_that_lost_its_working_state_says_so_and_keeps_the_numbers() {
     again["status"] = Value::from("requested");
     put(&hub, &again);
     assert_eq!(subscriber.wait(5)[4].event_number(), 5);
+}
+
+/// A websocket to a hub.
+struct Socket(tungstenite::WebSocket<TcpStream>);
+
+impl Socket {
+    fn open(hub: &Hub) -> Socket {
+        let url = hub.get("metadata").1["rest"][0]["extension"][0]["valueUri"].as_str().unwrap().to_owned();
+        let address = url.strip_prefix("ws://").unwrap().split('/').next().unwrap().to_owned();
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Socket(tungstenite::client(url, stream).unwrap().0)
+    }
+
+    fn say(&mut self, text: &str) {
+        self.0.send(tungstenite::Message::text(text)).unwrap();
+    }
+
+    fn hear(&mut self) -> String {
+        loop {
+            if let tungstenite::Message::Text(text) = self.0.read().unwrap() {
+                return text.to_string();
+            }
+        }
+    }
+
+    fn hear_json(&mut self) -> Value {
+        serde_json::from_str(&self.hear()).unwrap()
+    }
+}
+
+#[test]
+fn a_websocket_is_bound_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::serve(&folder.path().join("hub"));
+    let mut plain = on_search("plain", "Patient", "", None);
+    plain["channel"] = json!({"type": "websocket"});
+    let mut topic = on_topic("topic", "resource-change", &["Patient"], "", "full-resource");
+    topic["channel"]["type"] = Value::from("websocket");
+    topic["channel"].as_object_mut().unwrap().remove("endpoint");
+    topic["channel"]["extension"] =
+        json!([{"url": format!("{BACKPORT}backport-heartbeat-period"), "valueUnsignedInt": 2}]);
+    put(&hub, &plain);
+    put(&hub, &topic);
+    wait_for_status(&hub, "plain", "active");
+    wait_for_status(&hub, "topic", "active");
+    put(&hub, &json!({"resourceType": "Patient", "id": "before"}));
+
+    let mut socket = Socket::open(&hub);
+    socket.say("hello");
+    assert!(socket.hear_json()["issue"][0]["diagnostics"].as_str().unwrap().contains("say 'bind'"));
+    socket.say("bind nobody");
+    assert!(socket.hear_json()["issue"][0]["diagnostics"].as_str().unwrap().contains("not there"));
+    socket.say("bind topic");
+    assert!(socket.hear().contains("$get-ws-binding-token"));
+    socket.say("bind plain");
+    assert_eq!(socket.hear(), "bound plain");
+    put(&hub, &json!({"resourceType": "Patient", "id": "a"}));
+    assert_eq!(socket.hear(), "ping plain");
+
+    let (status, token) = hub.get("Subscription/topic/$get-ws-binding-token");
+    assert_eq!(status, 200, "{token}");
+    assert!(parameter(&token, "websocket-url").as_str().unwrap().starts_with("ws://"));
+    let token = parameter(&token, "token").as_str().unwrap().to_owned();
+    let mut socket = Socket::open(&hub);
+    socket.say(&format!("bind-with-token {token}"));
+    let handshake = socket.hear_json();
+    let status = &handshake["entry"][0]["resource"];
+    assert_eq!(
+        (parameter(status, "type"), parameter(status, "events-since-subscription-start")),
+        (json!("handshake"), json!("2"))
+    );
+    put(&hub, &json!({"resourceType": "Patient", "id": "b"}));
+    let told = socket.hear_json();
+    assert_eq!(told["entry"][0]["resource"]["parameter"][5]["part"][0]["valueString"], "3");
+    assert_eq!(told["entry"][1]["resource"]["id"], "b");
+    assert_eq!(parameter(&socket.hear_json()["entry"][0]["resource"], "type"), "heartbeat");
+    // A token is used up, and a subscription that is switched off is not served.
+    let mut other = Socket::open(&hub);
+    other.say(&format!("bind-with-token {token}"));
+    assert!(other.hear().contains("ask for a new one"));
+    topic["status"] = Value::from("off");
+    put(&hub, &topic);
+    let mut last = socket.hear_json();
+    while last["resourceType"] == "Bundle" {
+        last = socket.hear_json();
+    }
+    assert!(last["issue"][0]["diagnostics"].as_str().unwrap().contains("not active"));
+    // What came while it was away is read by number.
+    let (_, missed) = hub.get("Subscription/topic/$events?eventsSinceNumber=1&eventsUntilNumber=2");
+    assert_eq!(missed["entry"][2]["resource"]["id"], "a");
+    assert_eq!(hub.get("_websocket").0, 400);
+    assert!(hub.stop());
+}
+
+/// A relay that takes every message.
+fn relay() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, mails) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
+    let own = Arc::clone(&mails);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let say = |text: &str| write!(&stream, "{text}\r\n").unwrap();
+            say("220 relay");
+            while let Some(line) = lines.next() {
+                match line.split_whitespace().next().unwrap_or_default() {
+                    "DATA" => {
+                        say("354 go on");
+                        let mail: Vec<String> = lines.by_ref().take_while(|l| l != ".").collect();
+                        own.lock().unwrap().push(mail.join("\n"));
+                        say("250 taken");
+                    }
+                    "QUIT" => {
+                        say("221 bye");
+                        break;
+                    }
+                    _ => say("250 ok"),
+                }
+            }
+        }
+    });
+    (address, mails)
+}
+
+#[test]
+fn an_email_goes_through_the_relay() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, mails) = relay();
+    let url = format!("smtp://{address}");
+    let arguments = [
+        "--smtp",
+        &url,
+        "--smtp-sender",
+        "Hub <hub@h.example>",
+        "--subscription-endpoint",
+        "mailto:@c.example",
+    ];
+    let hub = Hub::serve_with(&folder.path().join("hub"), &arguments, &[]);
+    let mut subscription = on_search("m", "Patient", "mailto:nurse@c.example", Some("application/fhir+json"));
+    subscription["channel"]["type"] = Value::from("email");
+    subscription["channel"]["header"] = json!(["Subject: A new person"]);
+    put(&hub, &subscription);
+    wait_for_status(&hub, "m", "active");
+    put(&hub, &json!({"resourceType": "Patient", "id": "p"}));
+    wait_for("a mail", || !mails.lock().unwrap().is_empty());
+    let mail = mails.lock().unwrap()[0].clone();
+    for part in [
+        "To: nurse@c.example",
+        "Subject: A new person",
+        "Message-ID: <m.1@h.example>",
+        "event 1: http://",
+        "application/fhir+json",
+    ] {
+        assert!(mail.contains(part), "no {part} in {mail}");
+    }
+    subscription["channel"]["endpoint"] = Value::from("mailto:a@other.example");
+    let refused = hub.send("PUT", "Subscription/m", &[], &subscription.to_string());
+    assert!(
+        refused.status == 400 && refused.body.contains("mailto:a@other.example allows it"),
+        "{}",
+        refused.body
+    );
 }
