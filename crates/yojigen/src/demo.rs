@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let hub = hub_at::open(&opening(&arguments.data, None))?;
-    serve::serve(hub, arguments.listen, &arguments.data)
+    serve::serve(hub, arguments.listen, &arguments.data, server::LaneLimits::default())
 }
 
 fn opening(path: &Path, seed: Option<u64>) -> Opening<'_> {

@@ -5,9 +5,11 @@
 mod backup;
 mod browser;
 mod bulk;
+mod configuration;
 mod durability;
 mod files;
 mod hub;
+mod log;
 mod pages;
 mod queries;
 mod scenarios;
