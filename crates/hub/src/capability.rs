@@ -78,8 +78,10 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
         "documentation",
         &format!(
             "Dates without a zone are read in {}. _asOf=<instant> on any read or search gives what was recorded by then. \
-             A PUT that changes nothing makes no version. Tags and security labels survive an update that omits them.",
-            about.zone
+             A PUT that changes nothing makes no version. Tags and security labels survive an update that omits them. \
+             OpenAPI: {}/openapi.json",
+            about.zone,
+            about.base.trim_end_matches("/fhir")
         ),
     );
     json.name("resource").array(|list| {

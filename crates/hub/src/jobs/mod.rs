@@ -7,6 +7,7 @@
 
 mod export;
 
+pub(crate) use export::NAMES as EXPORT_NAMES;
 pub use export::{Export, ExportLevel, ExportRequest, Output};
 
 use std::path::{Path, PathBuf};

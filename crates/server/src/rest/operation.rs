@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
-use hub::{BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, MetaChange};
+use hub::{BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, MetaChange, OPERATIONS};
 
 use super::write::{Prepare, no_parameters, options, submit_while_moved, type_named};
 use super::{Answer, Call, body, format, jobs};
@@ -18,8 +18,9 @@ enum Place {
     Instance(TypeId, String),
 }
 
-const NAMES: &[&str] =
-    &["$broken-references", "$everything", "$export", "$meta", "$meta-add", "$meta-delete"];
+fn names() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.iter().map(|operation| operation.name)
+}
 
 /// Whether an address is that of an operation.
 pub(super) fn is_operation(segments: &[String]) -> bool {
@@ -91,13 +92,13 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             IssueType::NotSupported,
             format!("{name} changes the record: call it with POST"),
         )),
-        (known, _) if NAMES.contains(&known) => Err(Failure::new(
+        (known, _) if names().any(|name| name == known) => Err(Failure::new(
             Kind::NotFound,
             IssueType::NotSupported,
             format!("{name} is called on one resource: Type/id/{name}"),
         )),
         _ => {
-            let near = nearest(&name, NAMES.iter().copied());
+            let near = nearest(&name, names());
             let hint = if near.is_empty() {
                 String::new()
             } else {

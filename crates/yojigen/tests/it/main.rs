@@ -10,6 +10,7 @@ mod durability;
 mod files;
 mod hub;
 mod log;
+mod openapi;
 mod pages;
 mod queries;
 mod scenarios;
