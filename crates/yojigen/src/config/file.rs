@@ -110,6 +110,7 @@ fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Arg, ArgAction};
     use proptest::prelude::*;
 
     use super::super::settings::all;
@@ -148,6 +149,26 @@ mod tests {
         assert_eq!(findings.len(), 6);
         let findings = parsed("open = true\nopen = false\n").unwrap_err();
         assert!(findings[0].contains("yojigen.toml:2:1: this is not TOML"), "{findings:?}");
+    }
+
+    /// What a flag that may be given several times, and one that holds a secret, become.
+    #[test]
+    fn lists_and_secrets_are_read_and_secrets_are_not_told() {
+        let endpoint = Arg::new("endpoint").long("endpoint").action(ArgAction::Append).help("where");
+        let short =
+            |text: &str| if text.len() < 4 { Ok(text.to_owned()) } else { Err(format!("{text} is long")) };
+        let key = Arg::new("key").long("key").value_parser(short).hide_env_values(true).help("a key");
+        let settings: Vec<Setting> =
+            [endpoint, key].iter().filter_map(super::super::settings::setting).collect();
+        let settings: &'static [Setting] = settings.leak();
+        let told = parse(Path::new("f"), "endpoint = [\"a\", \"b\"]\nkey = \"k\"\n", settings).unwrap();
+        assert_eq!(told["endpoint"].values, ["a", "b"]);
+        let findings = parse(Path::new("f"), "endpoint = [1]\nkey = \"s3cret\"\n", settings).unwrap_err();
+        assert!(
+            findings[0].contains("found the number 1") && findings[0].contains("a list of such"),
+            "{findings:?}"
+        );
+        assert!(findings[1].starts_with("f:2:7: key:") && !findings[1].contains("s3cret"), "{findings:?}");
     }
 
     proptest! {

@@ -51,7 +51,7 @@ pub(crate) fn all() -> &'static [Setting] {
     })
 }
 
-fn setting(argument: &Arg) -> Option<Setting> {
+pub(super) fn setting(argument: &Arg) -> Option<Setting> {
     let long = argument.get_long()?;
     if argument.is_global_set() || matches!(argument.get_action(), ArgAction::Help | ArgAction::HelpLong) {
         return None;
@@ -153,7 +153,10 @@ impl Setting {
                     Some(ContextValue::String(near)) => format!("; did you mean {near}?"),
                     _ => String::new(),
                 };
-                let is_said = error.kind() == ErrorKind::ValueValidation && self.kind != Kind::Number;
+                // What a parser says may repeat the value.
+                let is_said = error.kind() == ErrorKind::ValueValidation
+                    && self.kind != Kind::Number
+                    && !self.is_secret;
                 let said = std::error::Error::source(&error).filter(|_| is_said);
                 Err(self.refusal(value, &said.map_or(near, |said| format!(": {said}"))))
             }

@@ -116,7 +116,10 @@ fn what_is_wrong_is_told_and_nothing_is_served() {
     let checked = run(path, &[], &["config", "check", "together.toml"]);
     assert!(checked.status.success() && text(&checked.stdout).contains("nothing is wrong: 1 of"));
     let refused = run(path, &[], &["demo", "--config", "together.toml"]);
-    assert!(refused.status.code() == Some(2) && text(&refused.stderr).contains("demo reads no configuration file"));
+    assert!(
+        refused.status.code() == Some(2)
+            && text(&refused.stderr).contains("demo reads no configuration file")
+    );
     let help = text(&run(path, &[], &["serve", "--help"]).stdout);
     assert!(help.contains("[1 to 10000]") && !help.contains("[possible values: ]"), "{help}");
     let missing = run(path, &[], &["config", "check", "nothere.toml"]);

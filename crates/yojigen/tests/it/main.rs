@@ -6,6 +6,7 @@ mod backup;
 mod browser;
 mod bulk;
 mod configuration;
+mod docs;
 mod durability;
 mod files;
 mod hub;
