@@ -11,7 +11,7 @@ use fhir::date_time::format_instant;
 use fhir::json::JsonWriter;
 use fhir::{DateTime, r4};
 use store::layout::log::{Command, Content, Operation};
-use store::{Circumstances, Limits, LogEntry, LogFilter, LogReader, LogText, Place, Reader};
+use store::{Circumstances, Limits, LogEntry, LogFilter, LogReader, LogText, PackedId, Place, Reader};
 
 use crate::cli::{LogShowArguments, LogTailArguments, LogTask};
 use crate::hub_at;
@@ -134,9 +134,9 @@ fn operation(command: &Command) -> &'static str {
 }
 
 /// `Type/id`
-fn address(command: &Command) -> String {
-    let resource_type = r4().resource_numbered(command.type_number).map_or("?", |t| r4().type_name(t));
-    format!("{resource_type}/{}", command.id.unpack())
+fn address(type_number: u8, id: &PackedId) -> String {
+    let resource_type = r4().resource_numbered(type_number).map_or("?", |t| r4().type_name(t));
+    format!("{resource_type}/{}", id.unpack())
 }
 
 fn circumstances(of: &Circumstances) -> impl Iterator<Item = (&'static str, &str)> {
@@ -156,7 +156,7 @@ fn line(found: &LogEntry) -> String {
             let named: Vec<String> = commands
                 .iter()
                 .take(NAMED)
-                .map(|c| format!("{} {} v{}", operation(c), address(c), c.version))
+                .map(|c| format!("{} {} v{}", operation(c), address(c.type_number, &c.id), c.version))
                 .collect();
             line += &format!(" {}", named.join(", "));
             if commands.len() > NAMED {
@@ -188,7 +188,12 @@ fn lines(log: &LogReader, found: &LogEntry, has_bodies: bool) -> Result<Vec<Stri
         Content::Transaction(commands) => commands,
     };
     for command in commands {
-        let mut line = format!("{:<8} {} version {}", operation(command), address(command), command.version);
+        let mut line = format!(
+            "{:<8} {} version {}",
+            operation(command),
+            address(command.type_number, &command.id),
+            command.version
+        );
         if let Some(version) = command.if_match {
             line += &format!(", if-match {version}");
         }
@@ -200,8 +205,7 @@ fn lines(log: &LogReader, found: &LogEntry, has_bodies: bool) -> Result<Vec<Stri
         }
         out.push(line);
         for (reference, type_number, id) in &command.resolved {
-            let name = r4().resource_numbered(*type_number).map_or("?", |t| r4().type_name(t));
-            out.push(format!("         {reference} is {name}/{}", id.unpack()));
+            out.push(format!("         {reference} is {}", address(*type_number, id)));
         }
         if has_bodies {
             match log.text(found, command)? {
@@ -252,7 +256,7 @@ fn as_json(log: &LogReader, found: &LogEntry, has_bodies: bool) -> Result<String
 
 fn write_command(json: &mut JsonWriter, command: &Command, text: Option<&LogText>) {
     json.member("operation", operation(command));
-    json.member("resource", &address(command));
+    json.member("resource", &address(command.type_number, &command.id));
     json.raw_member("version", &command.version.to_string());
     if let Some(version) = command.if_match {
         json.raw_member("ifMatch", &version.to_string());
@@ -262,6 +266,13 @@ fn write_command(json: &mut JsonWriter, command: &Command, text: Option<&LogText
     }
     if let Some((_, size)) = command.body {
         json.raw_member("bytes", &size.to_string());
+    }
+    if !command.resolved.is_empty() {
+        json.name("resolved").object(|o| {
+            for (reference, type_number, id) in &command.resolved {
+                o.member(reference, &address(*type_number, id));
+            }
+        });
     }
     match text {
         Some(LogText::Json(text)) => {

@@ -93,6 +93,12 @@ fn the_log_of_a_hub_that_serves_is_read() {
         assert!(refused.status.code() == Some(2) && said.contains(finding), "{said}");
     }
 
+    // A conditional reference, and what it was found to be.
+    let observation = r#"{"resourceType":"Observation","id":"o","status":"final","code":{"text":"x"},"subject":{"reference":"Patient?_id=q"}}"#;
+    assert_eq!(hub.send("PUT", "Observation/o", &[], observation).status, 201);
+    assert_eq!(entries(&data, &["-n", "1"])[0]["commands"][0]["resolved"]["Patient?_id=q"], "Patient/q");
+    assert!(run_well(&["log", "show", "7", "--data", text(&data)]).contains("Patient?_id=q is Patient/q"));
+
     // What is written while it is followed.
     let mut follower = Command::new(PROGRAM)
         .args(["log", "tail", "--follow", "-n", "1", "--type", "Patient", "--data", text(&data)])
@@ -102,7 +108,7 @@ fn the_log_of_a_hub_that_serves_is_read() {
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.next().unwrap().starts_with("6 "));
     hub.send("PUT", "Basic/c", &[], r#"{"resourceType":"Basic","id":"c","code":{"text":"x"}}"#);
-    for number in 8..11 {
+    for number in 9..12 {
         hub.send(
             "PUT",
             &format!("Patient/n{number}"),
