@@ -34,4 +34,4 @@ system:
 	@tools/needs libclang-dev g++
 
 test-system:
-	@tools/needs libclang-dev g++ strace chromium chromium-driver fonts-noto-cjk
+	@tools/needs libclang-dev g++ curl strace chromium chromium-driver fonts-noto-cjk

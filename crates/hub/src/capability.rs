@@ -94,8 +94,10 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
         "documentation",
         &format!(
             "Dates without a zone are read in {}. _asOf=<instant> on any read or search gives what was recorded by then. \
-             A PUT that changes nothing makes no version. Tags and security labels survive an update that omits them.",
-            about.zone
+             A PUT that changes nothing makes no version. Tags and security labels survive an update that omits them. \
+             OpenAPI: {}/openapi.json",
+            about.zone,
+            about.base.trim_end_matches("/fhir")
         ),
     );
     json.name("resource").array(|list| {
@@ -112,6 +114,9 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
     });
     json.name("operation").array(|list| {
         list.object(|o| write_export(o, "export"));
+        for own in ["broken-references", "import"] {
+            list.object(|o| write_own(o, own, own));
+        }
     });
     json.name("compartment").array(|list| {
         for compartment in &r4().compartments {
@@ -221,14 +226,20 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_
         if let Some(definition) = export {
             list.object(|o| write_export(o, definition));
         }
+        for own in ["bulk-delete", "purge"] {
+            list.object(|o| write_own(o, own, own));
+        }
         if name == "Patient" {
             // FHIR knows no undoing of a merge.
-            list.object(|o| {
-                o.member("name", "unmerge");
-                o.member("definition", "https://yojigen.example/fhir/OperationDefinition/Patient-unmerge");
-            });
+            list.object(|o| write_own(o, "unmerge", "Patient-unmerge"));
         }
     });
+}
+
+/// An operation that FHIR does not know.
+fn write_own(json: &mut JsonWriter, name: &str, definition: &str) {
+    json.member("name", name);
+    json.member("definition", &format!("https://yojigen.example/fhir/OperationDefinition/{definition}"));
 }
 
 fn write_export(json: &mut JsonWriter, definition: &str) {

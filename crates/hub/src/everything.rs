@@ -30,7 +30,7 @@ pub struct EverythingRequest {
 /// A page has at most so many resources; a longer record goes on in the next.
 const MAX_PAGE: usize = 10_000;
 
-const NAMES: &[&str] = &["start", "end", "_since", "_type", "_count", "_asOf", "_cursor"];
+pub(crate) const NAMES: &[&str] = &["start", "end", "_since", "_type", "_count", "_asOf", "_cursor"];
 
 impl EverythingRequest {
     /// Reads the parameters.

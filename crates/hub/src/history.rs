@@ -51,7 +51,7 @@ pub struct HistoryPage {
     pub instant: Micros,
 }
 
-const NAMES: &[&str] = &["_since", "_at", "_count", "_asOf", "_cursor", "_format"];
+pub(crate) const NAMES: &[&str] = &["_since", "_at", "_count", "_asOf", "_cursor", "_format"];
 
 impl HistoryQuery {
     /// Reads a history's parameters.

@@ -1,12 +1,50 @@
 //! Is it alive, is it ready, what has it done.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hub::openapi::{self, ServicePath};
 
 use crate::Shared;
+
+/// The addresses outside of FHIR.
+const PATHS: &[ServicePath] = &[
+    ServicePath { path: "/health", documentation: "The process runs", media_type: "text/plain" },
+    ServicePath {
+        path: "/ready",
+        documentation: "It takes requests; 503 while it stops",
+        media_type: "text/plain",
+    },
+    ServicePath {
+        path: "/metrics",
+        documentation: "What it has done, for Prometheus",
+        media_type: "text/plain",
+    },
+    ServicePath { path: "/openapi.json", documentation: "This description", media_type: "application/json" },
+];
+
+/// The surface as OpenAPI; written once, since it is the same as long as the program runs.
+pub(crate) async fn openapi(State(app): State<Shared>, headers: HeaderMap) -> Response {
+    static WRITTEN: OnceLock<(Bytes, HeaderValue)> = OnceLock::new();
+    let (document, tag) = WRITTEN.get_or_init(|| {
+        let document = openapi::document(&app.version, PATHS);
+        let mut hasher = DefaultHasher::new();
+        document.hash(&mut hasher);
+        let tag = HeaderValue::from_str(&format!("W/\"{:016x}\"", hasher.finish()));
+        (document.into(), tag.unwrap_or(HeaderValue::from_static("W/\"1\"")))
+    });
+    let caching =
+        [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    if headers.get(header::IF_NONE_MATCH) == Some(tag) {
+        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    }
+    (caching, [(header::CONTENT_TYPE, "application/json")], document.clone()).into_response()
+}
 
 /// The process runs.
 pub(crate) async fn health() -> &'static str {

@@ -77,6 +77,7 @@ fn router(app: Shared, pages: Router) -> Router {
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(health::openapi))
         .with_state(app)
         .merge(pages)
         .layer(axum::middleware::from_fn(open::guard))

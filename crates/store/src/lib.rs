@@ -22,6 +22,7 @@ mod engine;
 mod error;
 mod fold;
 pub mod layout;
+mod log_reader;
 mod numbers;
 mod proposal;
 mod purge;
@@ -40,6 +41,7 @@ pub use engine::{FORMAT, Limits};
 pub use error::Error;
 pub use fold::{Clock, Entropy, Gone};
 pub use layout::log::{Circumstances, Settings};
+pub use log_reader::{LogEntry, LogFilter, LogReader, LogText, log_state};
 pub use numbers::{PackedId, Place, ResourceNumber, Seat};
 pub use proposal::{
     Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection,

@@ -680,7 +680,7 @@ fn current_at(
 }
 
 /// The last version at or before a place, and its commit.
-fn version_at(
+pub(crate) fn version_at(
     view: &View<'_>,
     head: &Head,
     number: ResourceNumber,

@@ -119,5 +119,7 @@ impl Record {
 
 /// The resource of a version; what is kept has been read before, so one that does not read is left out.
 fn parsed(kept: &Kept) -> Option<Resource> {
-    fhir::json::parse(kept.json().as_bytes(), &Limits::default()).ok()
+    // Whatever the limits were when it came in.
+    let limits = Limits { resource_bytes: usize::MAX, depth: 128, ..Limits::default() };
+    fhir::json::parse(kept.json().as_bytes(), &limits).ok()
 }

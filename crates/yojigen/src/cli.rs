@@ -1,9 +1,15 @@
 //! What the command line understands.
+//!
+//! The options of `serve` are the settings of the hub: each is also a key of the configuration file and a variable of the
+//! environment ([`crate::config`]). Adding a field here, with its default and [`Within`] a range, is all there is to it; its first comment line
+//! becomes its row in the documentation. `hide_env_values = true` marks a secret.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Within;
 
 /// An open health hub: every person's lifelong record, on one machine or many.
 #[derive(Parser, Debug)]
@@ -14,9 +20,13 @@ Examples:
   yojigen import patients.tar.zst --data hub         load files into a new hub
   yojigen serve --data hub --open                    serve it on this machine: http://localhost:8080/
   yojigen doctor --data hub                          is everything still there, and does it agree?
+  yojigen config show                                every setting, and where it comes from
 
 Exit codes: 0 done, 1 done with findings or rejects, 2 not done. YOJIGEN_LOG=info says more; NO_COLOR says it plainly.")]
 pub(crate) struct Cli {
+    /// The configuration file; without it yojigen.toml beside the data directory or here, if there is one
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub task: Task,
@@ -32,7 +42,10 @@ Examples:
   yojigen serve --data hub --open --listen 127.0.0.1:9000
 
 There is no authorisation yet, so a hub is only served with --open, which listens on loopback, answers only to names of
-this machine and refuses pages of other origins. SIGTERM or Ctrl-C ends it in order.")]
+this machine and refuses pages of other origins. SIGTERM or Ctrl-C ends it in order.
+
+Each option can also stand in the configuration file (listen = \"127.0.0.1:9000\") or in the environment
+(YOJIGEN_LISTEN). A flag goes before the environment, that before the file. --help tells the limits, too.")]
     Serve(ServeArguments),
     /// Load FHIR files into a hub
     #[command(after_help = "\
@@ -87,6 +100,12 @@ Examples:
   yojigen demo --persons 20000 --seed 7 --data big --no-serve
   yojigen demo --persons 1000000 --ndjson out          as files, without a hub")]
     Demo(DemoArguments),
+    /// Read a hub's log: who wrote what, when
+    #[command(subcommand)]
+    Log(LogTask),
+    /// What the hub is told by its configuration file, the environment and flags
+    #[command(subcommand)]
+    Config(ConfigTask),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  yojigen completions bash > /etc/bash_completion.d/yojigen")]
     Completions {
@@ -99,14 +118,14 @@ Examples:
 #[derive(Args, Debug, Clone)]
 pub(crate) struct DataArguments {
     /// The data directory; made if it does not exist
-    #[arg(long, value_name = "DIR", env = "YOJIGEN_DATA")]
+    #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// The time zone (IANA name) of dates without one; fixed when the data directory is made
-    #[arg(long, value_name = "NAME", default_value = "Asia/Tokyo")]
+    #[arg(long, value_name = "NAME", default_value = "Asia/Tokyo", value_parser = crate::config::zone)]
     pub zone: String,
     /// Memory for the engine's cache of blocks
-    #[arg(long, value_name = "MEGABYTES", default_value_t = 128)]
-    pub cache: usize,
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 128, value_parser = Within(8, 1 << 20))]
+    pub cache: u64,
     /// Answer writes before they are on disk. Never do this to data you want to keep; it is for measuring what durability costs
     #[arg(long, hide_short_help = true)]
     pub not_durable: bool,
@@ -140,6 +159,183 @@ pub(crate) struct ServeArguments {
     pub match_weights: Option<PathBuf>,
     #[command(flatten)]
     pub subscriptions: SubscriptionArguments,
+    #[command(flatten)]
+    pub resources: ResourceLimitArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+/// How large a thing from outside may be.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct ResourceLimitArguments {
+    /// Size of one resource
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 16, value_parser = Within(1, 1024), hide_short_help = true)]
+    pub max_resource: u64,
+    /// How deep a resource's elements may be nested
+    #[arg(long, value_name = "NUMBER", default_value_t = 64, value_parser = Within(16, 100), hide_short_help = true)]
+    pub max_depth: u64,
+    /// Findings told of one resource before reading stops
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = Within(1, 10_000), hide_short_help = true)]
+    pub max_issues: u64,
+}
+
+/// What requests may cost.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitArguments {
+    /// Size of a Bundle; no more than --body-memory has room for
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 96, value_parser = Within(1, 4096), hide_short_help = true)]
+    pub max_bundle: u64,
+    /// Entries of a batch or transaction
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000, value_parser = Within(1, 1_000_000), hide_short_help = true)]
+    pub max_entries: u64,
+    /// Index rows a search may look at before it is refused
+    #[arg(long, value_name = "NUMBER", default_value_t = 20_000_000, value_parser = Within(1000, 10_000_000_000), hide_short_help = true)]
+    pub max_search_rows: u64,
+    /// Time a search may take before it is refused
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = Within(1, 3600), hide_short_help = true)]
+    pub max_search_time: u64,
+    /// Results on a page where no _count is asked for
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = Within(1, 10_000), hide_short_help = true)]
+    pub count: u64,
+    /// Results on a page at most, whatever _count says
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = Within(1, 10_000), hide_short_help = true)]
+    pub max_count: u64,
+    /// Heavy pieces of work at once (large bodies, costly searches, whole records)
+    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = Within(1, 256), hide_short_help = true)]
+    pub heavy: u64,
+    /// Memory for all request bodies at once; more wait
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 96, value_parser = Within(8, 1 << 20), hide_short_help = true)]
+    pub body_memory: u64,
+    /// A larger body is heavy work
+    #[arg(long, value_name = "KILOBYTES", default_value_t = 128, value_parser = Within(1, 1 << 20), hide_short_help = true)]
+    pub light_body: u64,
+    /// A search that looks at more index rows is heavy work
+    #[arg(long, value_name = "NUMBER", default_value_t = 5000, value_parser = Within(0, 10_000_000), hide_short_help = true)]
+    pub light_rows: u64,
+    /// Memory for recent writes before the engine writes them out
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 64, value_parser = Within(4, 65_536), hide_short_help = true)]
+    pub write_buffer: u64,
+    /// Threads of the engine for writing out and merging
+    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = Within(1, 64), hide_short_help = true)]
+    pub background_jobs: u64,
+}
+
+/// What to read of a log.
+#[derive(Subcommand, Debug)]
+pub(crate) enum LogTask {
+    /// Print one entry
+    #[command(after_help = "\
+Examples:
+  yojigen log show 42 --data hub
+  yojigen log show 42 --data hub --bodies --json
+
+The hub may be serving.")]
+    Show(LogShowArguments),
+    /// Print the newest entries, one a line
+    #[command(after_help = "\
+Examples:
+  yojigen log tail --data hub
+  yojigen log tail --data hub --follow --type Patient
+  yojigen log tail --data hub --since 2026-04-01 -n 1000 --channel import --json
+
+The hub may be serving. With --json each line is an entry.")]
+    Tail(LogTailArguments),
+}
+
+/// Arguments of `log show`.
+#[derive(Args, Debug)]
+pub(crate) struct LogShowArguments {
+    /// The entry's place in the log, from 1
+    pub place: u64,
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// With the texts that were written
+    #[arg(long)]
+    pub bodies: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `log tail`.
+#[derive(Args, Debug)]
+pub(crate) struct LogTailArguments {
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// How many at most
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 10)]
+    pub number: usize,
+    /// Go on with what is written from now on, until it is interrupted
+    #[arg(short, long)]
+    pub follow: bool,
+    /// None recorded before this date or instant
+    #[arg(long, value_name = "MOMENT")]
+    pub since: Option<String>,
+    /// Only those that write this resource type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub resource_type: Option<String>,
+    /// Only those that write this resource of the type
+    #[arg(long, value_name = "ID", requires = "resource_type")]
+    pub id: Option<String>,
+    /// Only those of this author
+    #[arg(long, value_name = "TEXT")]
+    pub author: Option<String>,
+    /// Only those that came this way (rest, import)
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<String>,
+    /// With the texts that were written (with --json)
+    #[arg(long, requires = "json")]
+    pub bodies: bool,
+    /// Print each as JSON, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with the configuration.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ConfigTask {
+    /// Print every setting's value and where it comes from
+    #[command(after_help = "\
+Examples:
+  yojigen config show
+  yojigen config show --data hub --open --listen 127.0.0.1:9000     as serve would take these flags
+  yojigen config show --config /etc/yojigen.toml --json
+
+Secrets are masked.")]
+    Show(Box<ShowArguments>),
+    /// Say whether a configuration file can be used, and what is wrong with it (exit code 1)
+    #[command(after_help = "\
+Examples:
+  yojigen config check
+  yojigen config check /etc/yojigen.toml
+
+The environment is examined with it.")]
+    Check {
+        /// The file; without it the one that serve would read
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Print every setting there is: what it is, what is allowed, its default
+    List {
+        /// As a table in Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
+}
+
+/// Arguments of `config show`.
+#[derive(Args, Debug)]
+pub(crate) struct ShowArguments {
+    // All of `serve`, so that the flags of a command line can be shown too.
+    #[command(flatten)]
+    pub serve: ServeArguments,
+    /// Print them as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What becomes of references to what is not there.
@@ -162,14 +358,14 @@ pub(crate) struct SubscriptionArguments {
     pub endpoints: Vec<String>,
     /// How often in a row a subscriber may fail before its subscription goes to error; the pauses grow from half a
     /// second to five minutes
-    #[arg(long = "subscription-retries", value_name = "NUMBER", default_value_t = 10)]
-    pub retries: u32,
+    #[arg(long = "subscription-retries", value_name = "NUMBER", default_value_t = 10, value_parser = Within(0, 1000))]
+    pub retries: u64,
     /// The relay that takes the email of subscriptions: smtp://host:port,
     /// smtp://user:password@host:587?tls=required, smtps://user:password@host
-    #[arg(long, value_name = "URL", env = "YOJIGEN_SMTP", hide_env_values = true, requires = "smtp_sender")]
+    #[arg(long, value_name = "URL", hide_env_values = true, requires = "smtp_sender")]
     pub smtp: Option<String>,
     /// The address email is sent from
-    #[arg(long, value_name = "ADDRESS", env = "YOJIGEN_SMTP_SENDER")]
+    #[arg(long, value_name = "ADDRESS")]
     pub smtp_sender: Option<String>,
 }
 
@@ -195,7 +391,7 @@ pub(crate) struct ImportArguments {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// The data directory to load into; the hub must not be running
-    #[arg(long, value_name = "DIR", env = "YOJIGEN_DATA", required_unless_present = "server")]
+    #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// A running hub to load into, by its FHIR base
     #[arg(long, value_name = "URL", conflicts_with = "data")]
@@ -210,8 +406,10 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "FILE", default_value = "rejects.ndjson")]
     pub rejects: PathBuf,
     /// The time zone (IANA name) of dates without one; fixed when the data directory is made
-    #[arg(long, value_name = "NAME", default_value = "Asia/Tokyo")]
+    #[arg(long, value_name = "NAME", default_value = "Asia/Tokyo", value_parser = crate::config::zone)]
     pub zone: String,
+    #[command(flatten)]
+    pub resources: ResourceLimitArguments,
     /// Requests at once (with --server)
     #[arg(long, value_name = "NUMBER", default_value_t = 8)]
     pub jobs: usize,
@@ -266,7 +464,7 @@ pub(crate) struct BackupArguments {
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
     /// The data directory; the hub may be serving
-    #[arg(long, value_name = "DIR", env = "YOJIGEN_DATA")]
+    #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// Print what the backup holds as JSON
     #[arg(long)]
@@ -283,7 +481,7 @@ pub(crate) struct RestoreArguments {
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
     /// The data directory to make; it must not exist, or be empty
-    #[arg(long, value_name = "DIR", env = "YOJIGEN_DATA")]
+    #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// As it was recorded by this moment (a date or instant; a date's end, in UTC)
     #[arg(long, value_name = "MOMENT", conflicts_with = "place")]

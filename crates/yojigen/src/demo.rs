@@ -48,7 +48,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let hub = hub_at::open(&opening(&arguments.data, None))?;
-    serve::serve(hub, arguments.listen, &arguments.data, &SubscriptionArguments::default())
+    let lanes = server::LaneLimits::default();
+    serve::serve(hub, arguments.listen, &arguments.data, lanes, &SubscriptionArguments::default())
 }
 
 fn opening(path: &Path, seed: Option<u64>) -> Opening<'_> {

@@ -28,7 +28,7 @@ pub(crate) struct Opening<'a> {
 impl<'a> From<&'a DataArguments> for Opening<'a> {
     fn from(arguments: &'a DataArguments) -> Opening<'a> {
         let limits = Limits {
-            block_cache: arguments.cache << 20,
+            block_cache: usize::try_from(arguments.cache << 20).unwrap_or(usize::MAX),
             is_durable: !arguments.not_durable,
             ..Limits::default()
         };
@@ -45,12 +45,6 @@ impl<'a> From<&'a DataArguments> for Opening<'a> {
 
 /// Opens the hub of a data directory, making one where there is nothing.
 pub(crate) fn open(opening: &Opening<'_>) -> Result<Hub> {
-    if search::Zone::named(opening.zone).is_none() {
-        bail!(
-            "'{}' is not a time zone; write an IANA name such as Asia/Tokyo or Europe/Lisbon",
-            opening.zone
-        );
-    }
     let options = Options {
         limits: opening.limits,
         zone: opening.zone.to_owned(),

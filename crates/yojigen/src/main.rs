@@ -10,17 +10,19 @@ macro_rules! say {
 
 mod backup;
 mod cli;
+mod config;
 mod demo;
 mod doctor;
 mod export;
 mod hub_at;
 mod import;
+mod log;
 mod progress;
 mod serve;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 
 use cli::{Cli, Task};
 
@@ -29,7 +31,15 @@ use cli::{Cli, Task};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, configuration) = match config::read() {
+        Ok(read) => read,
+        Err(findings) => {
+            for finding in findings {
+                eprintln!("yojigen: {finding}");
+            }
+            return ExitCode::from(2);
+        }
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("YOJIGEN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
@@ -46,6 +56,8 @@ fn main() -> ExitCode {
         Task::Export(arguments) => export::run(&arguments),
         Task::Doctor(arguments) => doctor::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Log(task) => log::run(&task),
+        Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),
         Task::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "yojigen", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

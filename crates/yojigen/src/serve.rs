@@ -4,14 +4,22 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use hub::{ConditionalDelete, Hub, Jobs, MatchModel, SubscriptionRules, SubscriptionSettings, Subscriptions};
+use hub::{
+    ConditionalDelete, Hub, Jobs, MatchModel, SearchLimits, SubscriptionRules, SubscriptionSettings,
+    Subscriptions,
+};
+use server::LaneLimits;
 use store::ReferencePolicy;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{ConditionalDeleteArgument, ReferencesArgument, ServeArguments, SubscriptionArguments};
+use crate::cli::{
+    ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
+    SubscriptionArguments,
+};
 use crate::hub_at::{self, Opening};
 
 /// Serves until it is told to stop.
@@ -22,13 +30,39 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
              if that is only you on this machine, say so with --open"
         );
     }
-    check_loopback(arguments.listen)?;
+    if let Some(finding) = findings(arguments).into_iter().next() {
+        bail!(finding);
+    }
     let references = match arguments.references {
         ReferencesArgument::Off => ReferencePolicy::Off,
         ReferencesArgument::Record => ReferencePolicy::Record,
         ReferencesArgument::Refuse => ReferencePolicy::Refuse,
     };
-    let mut hub = hub_at::open(&Opening { references, ..(&arguments.data).into() })?;
+    let limits = &arguments.limits;
+    let opening = Opening::from(&arguments.data);
+    let engine = store::Limits {
+        write_buffer: megabytes(limits.write_buffer),
+        background_jobs: i32::try_from(limits.background_jobs).unwrap_or(i32::MAX),
+        ..opening.limits
+    };
+    let mut hub = hub_at::open(&Opening { references, limits: engine, ..opening })?;
+    hub.limits = fhir::Limits {
+        bundle_bytes: megabytes(limits.max_bundle),
+        bundle_entries: number(limits.max_entries),
+        ..resource_limits(&arguments.resources)
+    };
+    hub.search_limits = SearchLimits {
+        rows: limits.max_search_rows,
+        time: Duration::from_secs(limits.max_search_time),
+        default_count: number(limits.count),
+        max_count: number(limits.max_count),
+    };
+    let lanes = LaneLimits {
+        heavy: number(limits.heavy),
+        body_bytes: megabytes(limits.body_memory),
+        light_body: number(limits.light_body << 10),
+        light_rows: limits.light_rows,
+    };
     hub.conditional_delete = match arguments.conditional_delete {
         ConditionalDeleteArgument::Single => ConditionalDelete::Single,
         ConditionalDeleteArgument::Multiple => ConditionalDelete::Multiple,
@@ -40,13 +74,52 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     }
     hub.import_rules = Arc::new(import_rules);
     hub.match_model = arguments.match_weights.as_deref().map(match_weights).transpose()?;
-    serve(hub, arguments.listen, &arguments.data.data, &arguments.subscriptions)
+    serve(hub, arguments.listen, &arguments.data.data, lanes, &arguments.subscriptions)
 }
 
 fn match_weights(file: &Path) -> Result<Arc<MatchModel>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
     let model = MatchModel::read(&text).map_err(|m| anyhow::anyhow!("{}: {m}", file.display()))?;
     Ok(Arc::new(model))
+}
+
+/// What is wrong with settings that are each right, but not together.
+pub(crate) fn findings(arguments: &ServeArguments) -> Vec<String> {
+    let mut found = Vec::new();
+    if arguments.open
+        && let Err(error) = check_loopback(arguments.listen)
+    {
+        found.push(format!("listen: {error}"));
+    }
+    let ServeArguments { resources, limits, .. } = arguments;
+    for (small, value, large, most) in [
+        ("count", limits.count, "max-count", limits.max_count),
+        ("max-resource", resources.max_resource, "max-bundle", limits.max_bundle),
+        ("max-bundle", limits.max_bundle, "body-memory", limits.body_memory),
+    ] {
+        if value > most {
+            found.push(format!("{small} is {value}, which may not be more than {large}, which is {most}"));
+        }
+    }
+    found
+}
+
+/// What one resource may be.
+pub(crate) fn resource_limits(arguments: &ResourceLimitArguments) -> fhir::Limits {
+    fhir::Limits {
+        resource_bytes: megabytes(arguments.max_resource),
+        depth: number(arguments.max_depth),
+        issues: number(arguments.max_issues),
+        ..fhir::Limits::default()
+    }
+}
+
+fn megabytes(number_of: u64) -> usize {
+    number(number_of << 20)
+}
+
+fn number(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 /// Refuses to listen where others can reach.
@@ -80,6 +153,7 @@ pub(crate) fn serve(
     mut hub: Hub,
     address: SocketAddr,
     data: &Path,
+    lanes: LaneLimits,
     arguments: &SubscriptionArguments,
 ) -> Result<ExitCode> {
     hub.subscription_rules = Arc::new(rules(arguments)?);
@@ -94,16 +168,11 @@ pub(crate) fn serve(
         let settings = SubscriptionSettings {
             folder: data.join("subscriptions"),
             base: format!("http://localhost:{}/fhir", listener.local_addr()?.port()),
-            retries: arguments.retries,
+            retries: u32::try_from(arguments.retries).unwrap_or(u32::MAX),
         };
         let subscriptions = Subscriptions::start(hub.clone(), settings).map_err(|f| in_words(&f))?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let config = server::Config {
-            version,
-            jobs: Some(jobs),
-            subscriptions: Some(subscriptions),
-            ..server::Config::default()
-        };
+        let config = server::Config { lanes, version, jobs: Some(jobs), subscriptions: Some(subscriptions) };
         let running = server::start(listener, hub, config, pages)?;
         let address = running.address;
         say!("Yojigen serves {} (open to this machine; dates without a zone are in {zone})", data.display());

@@ -76,7 +76,7 @@ pub struct ExportRequest {
     filters: Vec<(String, String)>,
 }
 
-const NAMES: &[&str] = &["_outputFormat", "_since", "_until", "_type", "_elements", "_typeFilter"];
+pub(crate) const NAMES: &[&str] = &["_outputFormat", "_since", "_until", "_type", "_elements", "_typeFilter"];
 /// Work is written down after so many resources.
 const CHECKPOINT: u64 = 50_000;
 /// The key of deletions among the files.

@@ -10,6 +10,7 @@ mod export;
 mod import;
 
 pub use delete::{BulkDelete, BulkDeleteRequest};
+pub(crate) use export::NAMES as EXPORT_NAMES;
 pub use export::{Export, ExportLevel, ExportRequest, Output};
 pub use import::{Import, ImportRequest};
 

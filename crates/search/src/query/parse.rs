@@ -116,7 +116,7 @@ fn unknown<T>(message: impl Into<String>) -> Result<T, Finding> {
 }
 
 /// Names of result parameters, for suggestions and to tell them from criteria.
-const CONTROLS: &[&str] = &[
+pub const CONTROLS: &[&str] = &[
     "_count",
     "_sort",
     "_include",

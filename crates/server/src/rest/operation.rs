@@ -8,7 +8,8 @@ use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
 use hub::{
     BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, LastnRequest, MatchRequest,
-    MergeRequest, MetaChange, PurgeRequest, StatsRequest, SystemClock, UnmergeRequest, bundle,
+    MergeRequest, MetaChange, OPERATIONS, PurgeRequest, StatsRequest, SystemClock, Target, UnmergeRequest,
+    bundle,
 };
 use store::Clock as _;
 
@@ -22,34 +23,25 @@ enum Place {
     Instance(TypeId, String),
 }
 
-const NAMES: &[&str] = &[
-    "$broken-references",
-    "$bulk-delete",
-    "$import",
-    "$purge",
-    "$everything",
-    "$events",
-    "$export",
-    "$get-ws-binding-token",
-    "$lastn",
-    "$match",
-    "$merge",
-    "$meta",
-    "$meta-add",
-    "$meta-delete",
-    "$status",
-    "$stats",
-    "$unmerge",
-];
+fn names() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.iter().map(|operation| operation.name)
+}
 
-/// What is called on a whole type, and the type.
-const OF_TYPES: &[(&str, &str)] = &[
-    ("$lastn", "Observation"),
-    ("$match", "Patient"),
-    ("$merge", "Patient"),
-    ("$stats", "Observation"),
-    ("$unmerge", "Patient"),
-];
+/// Where an operation is called that was called elsewhere.
+fn misplaced(name: &str) -> String {
+    let known = OPERATIONS.iter().filter(|operation| operation.name == name);
+    let addresses: Vec<String> = known
+        .flat_map(|operation| operation.on)
+        .map(|target| match target {
+            Target::System => format!("/fhir/{name}"),
+            Target::Type(of) => format!("/fhir/{of}/{name}"),
+            Target::AnyType => format!("/fhir/Type/{name}"),
+            Target::Instance(of) => format!("/fhir/{of}/id/{name}"),
+            Target::AnyInstance => format!("/fhir/Type/id/{name}"),
+        })
+        .collect();
+    format!("{name} is called at {}", addresses.join(" or "))
+}
 
 /// Whether an address is that of an operation.
 pub(super) fn is_operation(segments: &[String]) -> bool {
@@ -183,18 +175,11 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             IssueType::NotSupported,
             format!("{name} changes the record: call it with POST"),
         )),
-        (known, _) if OF_TYPES.iter().any(|(name, _)| *name == known) => {
-            let of = OF_TYPES.iter().find(|(name, _)| *name == known).map_or("", |(_, of)| *of);
-            let message = format!("{known} is called on {of}: /fhir/{of}/{known}");
-            Err(Failure::new(Kind::NotFound, IssueType::NotSupported, message))
+        (known, _) if names().any(|name| name == known) => {
+            Err(Failure::new(Kind::NotFound, IssueType::NotSupported, misplaced(known)))
         }
-        (known, _) if NAMES.contains(&known) => Err(Failure::new(
-            Kind::NotFound,
-            IssueType::NotSupported,
-            format!("{name} is called on one resource: Type/id/{name}"),
-        )),
         _ => {
-            let near = nearest(&name, NAMES.iter().copied());
+            let near = nearest(&name, names());
             let hint = if near.is_empty() {
                 String::new()
             } else {

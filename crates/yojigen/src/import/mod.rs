@@ -20,7 +20,7 @@ use hub::RecordedFrom;
 
 use crate::cli::{ImportArguments, RecordedFromArgument};
 use crate::hub_at::{self, Opening};
-use crate::progress;
+use crate::{progress, serve};
 use report::Report;
 use source::Sources;
 
@@ -47,7 +47,8 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<ExitCode> {
                 is_recorded: is_new && recorded.is_some(),
                 references: store::ReferencePolicy::default(),
             };
-            let hub = hub_at::open(&opening)?;
+            let mut hub = hub_at::open(&opening)?;
+            hub.limits = serve::resource_limits(&arguments.resources);
             let is_done = match recorded {
                 Some(from) => recorded::run(&hub, &sources, from, &mut report, &bar, &stop)?,
                 None => false,

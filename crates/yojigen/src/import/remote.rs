@@ -197,7 +197,14 @@ fn line_sending(name: &str, line: &Bytes, salt: &str) -> Sending {
 
 /// Documents as one transaction: a transaction as it is, other things as entries that store them.
 fn transaction(documents: &[&[u8]], is_kept_whole: bool) -> Result<Vec<u8>, Vec<Issue>> {
-    let limits = Limits { bundle_bytes: MAX_DOCUMENT, bundle_entries: usize::MAX, ..Limits::default() };
+    // How large a resource may be is the server's to say.
+    let limits = Limits {
+        resource_bytes: MAX_DOCUMENT,
+        bundle_bytes: MAX_DOCUMENT,
+        bundle_entries: usize::MAX,
+        depth: 100,
+        ..Limits::default()
+    };
     let mut json = JsonWriter::new();
     let mut entries: Vec<(String, Option<String>, String, Option<String>)> = Vec::new();
     for bytes in documents {

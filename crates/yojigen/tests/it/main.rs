@@ -5,10 +5,14 @@
 mod backup;
 mod browser;
 mod bulk;
+mod configuration;
+mod docs;
 mod durability;
 mod files;
 mod hub;
+mod log;
 mod merge;
+mod openapi;
 mod pages;
 mod queries;
 mod scenarios;
