@@ -51,6 +51,10 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("_outputFormat", "application/fhir+ndjson", "string"),
     ("start", "Care from this date on", "string"),
     ("end", "Care until this date", "string"),
+    ("max", "Observations of each code", "integer"),
+    ("eventsSinceNumber", "The first event's number", "integer"),
+    ("eventsUntilNumber", "The last event's number", "integer"),
+    ("content", "empty, id-only or full-resource", "string"),
 ];
 
 /// Search parameter types and how their values are written.

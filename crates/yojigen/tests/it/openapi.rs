@@ -12,6 +12,7 @@ fn every_address_of_the_description_is_there() {
         r#"{"resourceType":"Patient","id":"x"}"#,
         r#"{"resourceType":"Encounter","id":"x","status":"planned","class":{"code":"AMB"}}"#,
         r#"{"resourceType":"Group","id":"x","type":"person","actual":true}"#,
+        r#"{"resourceType":"Subscription","id":"x","status":"requested","reason":"x","criteria":"Patient?active=true","channel":{"type":"websocket"}}"#,
     ] {
         let resource_type: Value = serde_json::from_str(body).unwrap();
         let address = format!("{}/x", resource_type["resourceType"].as_str().unwrap());
@@ -37,7 +38,14 @@ fn every_address_of_the_description_is_there() {
             .replace("{version}", "1");
         let headers: &[(&str, &str)] =
             if path.contains("$export") { &[("prefer", "respond-async")] } else { &[] };
-        let got = hub.send("GET", &format!("/{address}"), headers, "");
+        // What has to be asked about something.
+        let about = match path.as_str() {
+            "/fhir/Observation/$lastn" => "?patient=Patient/x",
+            "/fhir/Observation/$stats" => "?subject=Patient/x&code=urn:x|1&statistic=count",
+            "/fhir/Subscription/$get-ws-binding-token" => "?id=x",
+            _ => "",
+        };
+        let got = hub.send("GET", &format!("/{address}{about}"), headers, "");
         assert!(matches!(got.status, 200 | 202), "{path}: {} {}", got.status, got.body);
         // And every parameter of it is understood: what is wrong with a value is no unknown name.
         for parameter in item["get"]["parameters"].as_array().into_iter().flatten() {
