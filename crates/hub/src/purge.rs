@@ -15,6 +15,8 @@ use crate::{Access, Failure, Hub, Kind};
 
 /// More resources than this are not destroyed at once.
 const MAX_RESOURCES: usize = 100_000;
+/// Resources whose texts are destroyed in one commit.
+const GROUP: usize = 500;
 const NAMES: &str = "keep-current, before and preview";
 
 /// What is asked of `$purge`.
@@ -47,7 +49,10 @@ impl PurgeRequest {
             outcome.map_err(|message| Issue::error(IssueType::Invalid, message))?;
         }
         if asked.doomed.before.is_some() {
-            // What stands was not replaced before any moment.
+            if pairs.iter().any(|(name, value)| name == "keep-current" && value == "false") {
+                let message = "before: what stands was not replaced before any moment; purge without before, or without keep-current=false";
+                return Err(Issue::error(IssueType::Invalid, message).into());
+            }
             asked.doomed.keeps_current = true;
         }
         Ok(asked)
@@ -94,18 +99,21 @@ impl Hub {
                 .iter()
                 .filter_map(|p| Some((p, p.current?)))
                 .map(|(p, version)| Command {
-                    if_match: Some(version),
+                    based_on: Some(version),
                     ..Command::new(p.resource_type, &p.id, Action::Delete)
                 })
                 .collect();
             if !deletions.is_empty() {
                 self.submit_and_wait(self.prepared(access, deletions, None))?;
             }
-            let destructions = found
-                .iter()
-                .map(|p| Command::new(p.resource_type, &p.id, Action::Destroy { up_to: p.up_to }))
-                .collect();
-            self.submit_and_wait(self.prepared(access, destructions, None))?;
+            // In groups, so that others can write in between; one that is cut off is called again.
+            for group in found.chunks(GROUP) {
+                let destructions = group
+                    .iter()
+                    .map(|p| Command::new(p.resource_type, &p.id, Action::Destroy { up_to: p.up_to }))
+                    .collect();
+                self.submit_and_wait(self.prepared(access, destructions, None))?;
+            }
         }
         Ok(answer(&found, asked.is_preview))
     }

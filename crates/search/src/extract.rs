@@ -8,7 +8,7 @@ use fhir::{DateTime, Decimal, ElementId, NodeRef, Reference, r4};
 use fhirpath::{Context, Expression, Item, Value};
 use rustc_hash::FxHashMap;
 
-use crate::entry::{Entry, KeyWriter, Link, LinkTarget};
+use crate::entry::{Entry, KeyWriter, LinkTarget};
 use crate::key::date::Interval;
 use crate::key::number::Extent;
 use crate::key::{date, number, quantity, reference, string, token, uri};
@@ -70,16 +70,24 @@ fn other_references(resource: NodeRef<'_>, entries: &mut Vec<Entry>) -> Vec<Stri
     let reference_type = r4().well_known().reference;
     let is_reference =
         |e: &Entry| set.parameters.get(usize::from(e.parameter)).is_some_and(|p| p.kind == Kind::Reference);
-    let own = entries.len();
+    // Sorted: a list may have hundreds of thousands of members.
+    let mut known: Vec<(fhir::TypeId, String)> = Vec::new();
+    for entry in entries.iter().filter(|e| is_reference(e)) {
+        known.extend(entry.links.iter().filter_map(|link| match &link.target {
+            LinkTarget::Resource(resource_type, id) => Some((*resource_type, id.clone())),
+            LinkTarget::System(_) => None,
+        }));
+    }
+    known.sort_unstable();
     let mut conditional = Vec::new();
     for node in resource.descendants().filter(|n| n.value_type() == reference_type) {
         let Some(text) = text_of(node, "reference") else { continue };
         match Reference::parse(&text) {
             Reference::Conditional { .. } => conditional.push(text.into_owned()),
             Reference::Rest { base: "", resource_type, id, .. } if !is_envelope => {
-                let is_it = |link: &Link| matches!(&link.target, LinkTarget::Resource(t, known) if *t == resource_type && known == id);
-                let is_known = entries[..own].iter().any(|e| e.links.iter().any(is_it) && is_reference(e));
-                if !is_known {
+                let order =
+                    |(t, known): &(fhir::TypeId, String)| (*t, known.as_str()).cmp(&(resource_type, id));
+                if known.binary_search_by(order).is_err() {
                     let key = with(|k| k.key = reference::by_id(resource_type, id));
                     entries.push(key.entry(OTHER_REFERENCES));
                 }

@@ -331,11 +331,17 @@ impl Engine {
         let families = self.families()?;
         let mut options = rocksdb::CompactOptions::default();
         options.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
+        // Every file of attachments is written anew, so that what is not referred to any more is gone.
+        let bodies = families.of(Family::Bodies);
+        self.db.set_options_cf(bodies, &[("blob_garbage_collection_age_cutoff", "1.0")])?;
         for handle in families.handles {
             self.db.flush_cf(handle)?;
             self.db.compact_range_cf_opt(handle, None::<&[u8]>, None::<&[u8]>, &options);
         }
-        Ok(())
+        self.db.set_options_cf(bodies, &[("blob_garbage_collection_age_cutoff", "0.25")])?;
+        // Setting options writes them to files anew.
+        let folder = self.db.path().parent().unwrap_or(self.db.path());
+        checksums::write(folder).map_err(|e| from_io(&e, folder))
     }
 }
 

@@ -12,7 +12,7 @@ use fhir::json::JsonWriter;
 use fhir::{Issue, IssueType, TypeId, r4};
 use search::query::Pair;
 use serde::{Deserialize, Serialize};
-use store::{Action, Command, Place};
+use store::{Action, Command, Place, Seat};
 
 use super::failed;
 use crate::{Access, Failure, Hub, Kind, once_key, outcome};
@@ -35,6 +35,8 @@ pub struct BulkDelete {
     place: Place,
     instant: Micros,
     done: u64,
+    /// Where the last one deleted was kept: what is destroyed meanwhile is found no more.
+    after: Option<Seat>,
     deleted: u64,
     errors: u64,
     error_bytes: u64,
@@ -120,6 +122,7 @@ impl Hub {
                 place,
                 instant: reader.instant(),
                 done: 0,
+                after: None,
                 deleted: 0,
                 errors: 0,
                 error_bytes: 0,
@@ -206,7 +209,7 @@ impl BulkDelete {
         let mut found = reader.all(&criteria.query, self.place, hub.budget())?;
         found.sort_unstable_by_key(|f| f.seat);
         let total = found.len() as u64;
-        let skip = usize::try_from(self.done).unwrap_or(usize::MAX).min(found.len());
+        let skip = found.partition_point(|f| self.after.is_some_and(|after| f.seat <= after));
         for part in found[skip..].chunks(GROUP) {
             checkpoint(&self, self.done, total)?;
             if is_over() {
@@ -243,6 +246,7 @@ impl BulkDelete {
                 }
             }
             self.done += part.len() as u64;
+            self.after = part.last().map(|f| f.seat);
             let whole = errors.sync_data().and_then(|()| errors.stream_position());
             self.error_bytes = whole.map_err(|e| failed(&e, &path))?;
         }

@@ -25,6 +25,8 @@ const GROUP: usize = 200;
 const GROUP_BYTES: usize = 4 << 20;
 /// Work is written down after so many groups.
 const CHECKPOINT: usize = 50;
+/// Whether the job is over is asked after so many lines, whatever they are.
+const STOP: u64 = 1000;
 /// More files than this are not taken in one job.
 const MAX_FILES: usize = 10_000;
 /// More errors than this are counted, not written.
@@ -42,6 +44,7 @@ struct Input {
     lines: u64,
     stored: u64,
     refused: u64,
+    is_done: bool,
 }
 
 /// An import, as asked for and as far as it has come.
@@ -88,6 +91,15 @@ impl ImportRequest {
                     "inputFormat" => format(value.as_str().unwrap_or_default())?,
                     "input" => {
                         for input in value.as_array().ok_or_else(|| invalid("input: a list of files"))? {
+                            let members = input
+                                .as_object()
+                                .ok_or_else(|| invalid("input: each file is an object with url and type"))?;
+                            if let Some(name) = members.keys().find(|n| !matches!(n.as_str(), "type" | "url"))
+                            {
+                                return Err(invalid(format!(
+                                    "input.{name}: a file has type and url, not this"
+                                )));
+                            }
                             let text = |name: &str| input[name].as_str().map(str::to_owned);
                             asked.add(text("type"), text("url"))?;
                         }
@@ -109,8 +121,13 @@ impl ImportRequest {
             let name = parameter.text_at("name").unwrap_or_default();
             match name.as_ref() {
                 "inputFormat" => format(&parameter.text_at("value").unwrap_or_default())?,
-                "inputSource" | "storageDetail" | "mode" => {}
+                "inputSource" | "storageDetail" => {}
                 "input" => {
+                    let known = |n: &str| matches!(n, "type" | "resourceType" | "url");
+                    let other = parameter.all("part").filter_map(|p| p.text_at("name")).find(|n| !known(n));
+                    if let Some(name) = other {
+                        return Err(invalid(format!("input.{name}: a file has type and url, not this")));
+                    }
                     let part = |wanted: &str| {
                         parameter
                             .all("part")
@@ -175,7 +192,7 @@ impl Hub {
                 let failure = Failure::new(Kind::Unprocessable, IssueType::Forbidden, message);
                 return Err(failure.under(&format!("input[{at}].url")));
             }
-            inputs.push(Input { resource_type, url, lines: 0, stored: 0, refused: 0 });
+            inputs.push(Input { resource_type, url, lines: 0, stored: 0, refused: 0, is_done: false });
         }
         let instant = self.reader(access).instant();
         Ok(Import { request, id, instant, inputs, error_bytes: 0, errors: 0 })
@@ -187,6 +204,25 @@ impl Hub {
 struct Group {
     lines: Vec<(u64, Vec<u8>)>,
     bytes: usize,
+}
+
+/// An address without its query, which may be a secret (a signature).
+fn without_query(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
+}
+
+/// Reads to the end of a line.
+fn pass_line(lines: &mut impl BufRead) -> std::io::Result<()> {
+    loop {
+        let piece = lines.fill_buf()?;
+        let end = piece.iter().position(|b| *b == b'\n');
+        let read = end.map_or(piece.len(), |at| at + 1);
+        let is_over = end.is_some() || piece.is_empty();
+        lines.consume(read);
+        if is_over {
+            return Ok(());
+        }
+    }
 }
 
 impl Import {
@@ -244,6 +280,9 @@ impl Import {
         let mut errors = open().map_err(|e| failed(&e, &path))?;
         let caller = Caller::new();
         for at in 0..self.inputs.len() {
+            if self.inputs[at].is_done {
+                continue;
+            }
             if !self.file(hub, at, &caller, &mut errors, is_over, checkpoint)? {
                 return Ok(None);
             }
@@ -274,8 +313,9 @@ impl Import {
             Some(message) => Err(message),
             None => caller.fetch(&url),
         };
-        let unread =
-            |e: String| Failure::new(Kind::Unprocessable, IssueType::Processing, format!("{url}: {e}"));
+        let unread = |e: String| {
+            Failure::new(Kind::Unprocessable, IssueType::Processing, format!("{}: {e}", without_query(&url)))
+        };
         let mut lines = BufReader::with_capacity(256 << 10, fetched.map_err(unread)?);
         let limit = hub.limits.resource_bytes as u64 + 1;
         let skip = self.inputs[at].lines;
@@ -286,11 +326,19 @@ impl Import {
             line.clear();
             let read = (&mut lines).take(limit).read_until(b'\n', &mut line);
             let is_end = read.map_err(|e| unread(e.to_string()))? == 0;
-            if line.len() as u64 == limit && !line.ends_with(b"\n") {
-                return Err(unread(format!("line {} is longer than {limit} bytes", number + 1)));
-            }
             if !is_end {
                 number += 1;
+                if number % STOP == 0 && is_over() {
+                    return Ok(false);
+                }
+                if line.len() as u64 == limit && !line.ends_with(b"\n") {
+                    pass_line(&mut lines).map_err(|e| unread(e.to_string()))?;
+                    if number > skip {
+                        let message = format!("it is longer than {} bytes", limit - 1);
+                        self.refuse(at, number, &invalid(message), errors)?;
+                    }
+                    continue;
+                }
                 if number <= skip {
                     continue;
                 }
@@ -305,17 +353,18 @@ impl Import {
                 self.commit(hub, at, &std::mem::take(&mut group), errors)?;
                 self.inputs[at].lines = number;
                 groups += 1;
+                if is_over() {
+                    return Ok(false);
+                }
                 if groups % CHECKPOINT == 0 {
                     let whole = errors.sync_data().and_then(|()| errors.stream_position());
                     self.error_bytes = whole.map_err(|e| failed(&e, Path::new(ERRORS)))?;
                     checkpoint(self, self.done(), self.done())?;
-                    if is_over() {
-                        return Ok(false);
-                    }
                 }
             }
             if is_end {
                 self.inputs[at].lines = number;
+                self.inputs[at].is_done = true;
                 return Ok(true);
             }
         }
@@ -384,7 +433,7 @@ impl Import {
         if self.errors > MAX_ERRORS {
             return Ok(());
         }
-        let place = format!("{} line {number}", self.inputs[at].url);
+        let place = format!("{} line {number}", without_query(&self.inputs[at].url));
         let issues: Vec<Issue> = failure
             .issues
             .iter()

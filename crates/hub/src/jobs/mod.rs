@@ -142,6 +142,12 @@ fn now() -> Micros {
     Micros::try_from(since_1970.as_micros()).unwrap_or(Micros::MAX)
 }
 
+/// Whether a job's folder has not been written to for longer than jobs are kept.
+fn is_old(path: &Path) -> bool {
+    let modified = path.join("job.json").metadata().and_then(|m| m.modified());
+    modified.is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() > KEPT)
+}
+
 fn failed(error: &std::io::Error, path: &Path) -> Failure {
     let message = format!("{}: {error}", path.display());
     match error.kind() {
@@ -163,8 +169,12 @@ impl Jobs {
             match std::fs::read(path.join("job.json")) {
                 Ok(bytes) => match serde_json::from_slice::<Job>(&bytes) {
                     Ok(job) => jobs.push(Entry { job, is_cancelled: Arc::default() }),
+                    // Working state has an expiry, whoever wrote it.
+                    Err(_) if is_old(&path) => {
+                        let _ = std::fs::remove_dir_all(&path);
+                    }
                     Err(error) => {
-                        tracing::warn!(path = %path.display(), %error, "a job does not read; it is left alone")
+                        tracing::warn!(path = %path.display(), %error, "a job does not read; it is removed when it is a day old")
                     }
                 },
                 // Cut off before it began, or cancelled: nobody asks for it.
@@ -321,8 +331,12 @@ impl Jobs {
                 job.state = State::Done;
                 job.ended = Some(now());
             }
-            // Stopped: it goes on at the next start, or is gone.
+            // Stopped: it goes on at the next start, or is gone. The store closes after this thread is told to stop.
             Ok(None) => return,
+            Err(failure) if is_over() || failure.kind == Kind::Unavailable => {
+                tracing::info!(job = job.id, ?failure, "a job was interrupted; it goes on at the next start");
+                return;
+            }
             Err(failure) => {
                 let message = failure.issues.first().map(|i| i.diagnostics.clone()).unwrap_or_default();
                 tracing::warn!(job = job.id, message, "a job failed");

@@ -445,7 +445,10 @@ impl Hub {
             add(at + 1, code, component, is_valid);
         }
         if is_source {
-            collected.sources.push((when, json));
+            // Whole texts, so only where they are asked for.
+            if request.is_with_sources {
+                collected.sources.push((when, json));
+            }
         }
         if own.is_some() {
             let members = observation["hasMember"].as_array().into_iter().flatten();

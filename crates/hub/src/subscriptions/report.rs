@@ -15,6 +15,8 @@ use crate::{Access, Failure, Kind};
 
 /// Events answered at once.
 const MAX_EVENTS: u64 = 1000;
+/// Bytes of resources answered at once; one resource may be as large as any.
+const MAX_EVENT_BYTES: usize = 32 << 20;
 /// Subscriptions answered at once.
 const MAX_STATUSES: usize = 1000;
 /// What was written before is counted before an answer, which waits for that so long.
@@ -188,6 +190,19 @@ impl Subscriptions {
             _ => d.content,
         });
         let content = content.or(own).unwrap_or(Content::IdOnly);
+        if content == Content::FullResource {
+            let mut bytes = 0;
+            for one in &told {
+                bytes += one.resource(&reader)?.and_then(|kept| kept.text).map_or(0, |(text, _)| text.len());
+                if bytes > MAX_EVENT_BYTES {
+                    let message = format!(
+                        "the resources of events {from} to {to} are larger than {MAX_EVENT_BYTES} bytes; ask with eventsUntilNumber={}, then on, or for content=id-only",
+                        one.number.saturating_sub(1).max(from)
+                    );
+                    return Err(Failure::new(Kind::TooCostly, IssueType::TooCostly, message));
+                }
+            }
+        }
         let notice = subject.notice(base, Occasion::QueryEvent, None);
         notice.bundle(&reader, &told, content, &hub.new_id(), now())
     }

@@ -72,13 +72,15 @@ impl Caller {
             .config()
             .timeout_connect(Some(FETCH_PAUSE))
             .timeout_recv_response(Some(FETCH_PAUSE))
+            .timeout_per_read(Some(FETCH_PAUSE))
             .build()
             .call()
             .map_err(|e| e.to_string())?;
         if !answer.status().is_success() {
             return Err(format!("it answered {}", answer.status()));
         }
-        let is_packed = url.ends_with(".gz")
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let is_packed = path.ends_with(".gz")
             || answer.headers().get(header::CONTENT_ENCODING).is_some_and(|v| v.as_bytes() == b"gzip");
         let body = answer.into_body().into_with_config().limit(u64::MAX).reader();
         Ok(if is_packed { Box::new(flate2::read::MultiGzDecoder::new(body)) } else { Box::new(body) })

@@ -51,11 +51,11 @@ impl Address {
             other => return Err(format!("'{other}' is not called from here; http and https are")),
         };
         if authority.as_str().contains('@') {
-            return Err("a name or password in a URL would be shown with it; use channel.header".to_owned());
+            return Err("a name or password in a URL would be shown with it; a subscription has channel.header for that".to_owned());
         }
         let path = uri.path().to_owned();
-        let lower = path.to_ascii_lowercase().replace("%2e", ".");
-        if lower.split(['/', '\\']).any(|segment| segment == "..") {
+        let lower = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+        if lower.split(['/', '\\']).any(|segment| segment.starts_with("..")) {
             return Err("the path leads back up ('..')".to_owned());
         }
         let host = authority.host().trim_end_matches('.').to_ascii_lowercase();

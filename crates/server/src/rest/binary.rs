@@ -8,6 +8,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use fhir::json::JsonWriter;
 use fhir::{IssueType, Limits, Resource};
+use http_range_header::StartPosition;
 use hub::{Failure, Kind};
 use store::Kept;
 
@@ -104,16 +105,19 @@ fn part(content: Bytes, range: Option<&str>) -> Result<Answer, Failure> {
     let Some(parsed) = range.and_then(|text| http_range_header::parse_range_header(text).ok()) else {
         return whole(content);
     };
+    // The last bytes of less than that are all of it.
+    let is_long_suffix = matches!(parsed.ranges.as_slice(), [one] if matches!(one.start, StartPosition::FromLast(n) if n > length));
     match parsed.validate(length).as_deref() {
-        Ok([one]) => {
+        _ if is_long_suffix && length > 0 => whole(content),
+        Ok([one]) if length > 0 => {
             let (from, to) = (*one.start(), *one.end());
             let mut answer = Answer::empty(206).with(header::ACCEPT_RANGES, "bytes".to_owned());
             let (start, end) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
             answer.content = Some(content.slice(start..(end + 1).min(content.len())));
             Ok(answer.with(header::CONTENT_RANGE, format!("bytes {from}-{to}/{length}")))
         }
-        Ok(_) => whole(content),
-        Err(_) => {
+        Ok([_, _, ..]) => whole(content),
+        Ok(_) | Err(_) => {
             let message = format!("Range: there is no such part; the content has {length} bytes");
             Err(Failure::new(Kind::RangeNotSatisfiable, IssueType::Value, message))
         }

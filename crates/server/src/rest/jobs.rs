@@ -48,6 +48,7 @@ fn asked_at(call: &Call) -> String {
 /// `$import`
 pub(super) async fn import(call: Call, request: Request) -> Result<Answer, Failure> {
     must_be_async(request.headers())?;
+    super::write::no_parameters(&call)?;
     let sent = super::body::read(&call.app, request, 4 << 20).await?;
     let (hub, id) = (&call.app.hub, call.app.hub.new_id());
     let asked = ImportRequest::read(&sent.bytes, hub)?;
@@ -57,12 +58,13 @@ pub(super) async fn import(call: Call, request: Request) -> Result<Answer, Failu
 
 /// `$bulk-delete`
 pub(super) async fn bulk_delete(
-    call: Call,
+    mut call: Call,
     request: Request,
     resource_type: TypeId,
 ) -> Result<Answer, Failure> {
-    let asked = BulkDeleteRequest::read(resource_type, &call.pairs)?;
     let headers = request.headers().clone();
+    super::operation::parameters(&mut call, request).await?;
+    let asked = BulkDeleteRequest::read(resource_type, &call.pairs)?;
     let app = Shared::clone(&call.app);
     let work = move || {
         let (hub, id) = (&call.app.hub, call.app.hub.new_id());

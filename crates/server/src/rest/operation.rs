@@ -200,7 +200,7 @@ fn is_subscription(resource_type: TypeId) -> bool {
 }
 
 /// The parameters of an operation that may come as a form or a Parameters resource: those of simple values, as pairs.
-async fn parameters(call: &mut Call, request: Request) -> Result<(), Failure> {
+pub(super) async fn parameters(call: &mut Call, request: Request) -> Result<(), Failure> {
     if request.method() != Method::POST {
         return Ok(());
     }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::layout::bodies::{Content, Version};
 use crate::layout::heads::{Head, State};
 use crate::layout::log::{self, Operation};
+use crate::layout::meta::destroyed_key;
 use crate::layout::remains::{Named, Remains};
 use crate::layout::rows::Row;
 use crate::layout::{live, past};
@@ -76,6 +77,7 @@ impl Transaction<'_> {
         if !self.is_replay && !versions.iter().any(is_doomed) {
             return Ok(outcome);
         }
+        self.put(Family::State, destroyed_key(), []);
         self.forget_rows(&head, &versions)?;
         for version in versions.iter().filter(|v| is_doomed(v)) {
             let key = crate::layout::rows::key(version.seat, head.type_number, version.place);

@@ -80,7 +80,9 @@ impl Transaction<'_> {
             let id = PackedId::new(&outcome.id);
             let mut names = Vec::new();
             referrers(&self.view, self.fold.counters.place, type_number, &id, &mut |_, seat| {
-                if !self.written.contains_key(&seat.resource) {
+                // What this transaction gives a further version, or an end, is judged by that.
+                let is_changed = self.heads.get(&seat.resource).is_some_and(|h| h.place == self.place);
+                if !is_changed {
                     let head = self.stored_head(seat.resource)?;
                     names.push(name(head.type_number, &head.id));
                 }

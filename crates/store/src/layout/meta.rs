@@ -3,6 +3,7 @@
 //! | key | value |
 //! |---|---|
 //! | `m` `index` | what the index was made with (`search::Parameters::fingerprint`), 8 bytes |
+//! | `m` `destroyed` | nothing; there since texts have been destroyed |
 //! | `m` `counters` | varints: the last place in the log, the last resource number, the last symbol number |
 //!
 //! Written by the fold: the index's making when the log begins or is folded anew, the counters with every commit.
@@ -18,6 +19,11 @@ pub(crate) fn index_key() -> Vec<u8> {
 /// Key of the counters.
 pub(crate) fn counters_key() -> Vec<u8> {
     [&[META], b"counters".as_slice()].concat()
+}
+
+/// Key of whether texts have been destroyed.
+pub(crate) fn destroyed_key() -> Vec<u8> {
+    [&[META], b"destroyed".as_slice()].concat()
 }
 
 /// What the fold counts.

@@ -9,6 +9,7 @@
 
 use fhir::definitions::SearchParameterType;
 use fhir::r4;
+use rustc_hash::FxHashSet;
 use search::entry::LinkTarget;
 use search::key::reference;
 use search::{Entry, OTHER_REFERENCES, parameters};
@@ -31,7 +32,7 @@ pub(crate) struct Remains {
 }
 
 /// Something a text named.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) enum Named {
     /// A code system.
     System(String),
@@ -50,21 +51,23 @@ impl Remains {
                 .get(usize::from(entry.parameter))
                 .is_some_and(|p| p.kind == SearchParameterType::Date)
         };
+        let mut seen = FxHashSet::default();
         let mut remains = Remains { person: draft.extracted.person.clone(), ..Remains::default() };
         for entry in &draft.extracted.entries {
             if entry.parameter == OTHER_REFERENCES
                 && let Some((type_number, id)) = reference::read_by_id(&entry.key)
             {
-                remains.add(Named::Unnumbered(type_number, PackedId::new(id)));
+                remains.add(Named::Unnumbered(type_number, PackedId::new(id)), &mut seen);
             }
             for link in &entry.links {
-                remains.add(match &link.target {
+                let named = match &link.target {
                     LinkTarget::System(uri) => Named::System(uri.clone()),
                     LinkTarget::Resource(resource_type, id) => {
                         let number = r4().resource_number(*resource_type).unwrap_or(u8::MAX);
                         Named::Resource(number, PackedId::new(id))
                     }
-                });
+                };
+                remains.add(named, &mut seen);
             }
             if let Some(class) = entry.key.first().filter(|_| is_date(entry))
                 && !remains.classes.contains(&(entry.parameter, *class))
@@ -75,8 +78,8 @@ impl Remains {
         remains
     }
 
-    fn add(&mut self, named: Named) {
-        if !self.named.contains(&named) {
+    fn add(&mut self, named: Named, seen: &mut FxHashSet<Named>) {
+        if seen.insert(named.clone()) {
             self.named.push(named);
         }
     }

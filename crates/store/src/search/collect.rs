@@ -7,8 +7,10 @@ use super::plan::Plan;
 use super::stream::{Intersection, List, OneValue, Stream, Union};
 use super::values::{KeyRange, RowTest, ValueWalk};
 use super::{Failure, Searcher};
+use crate::engine::Family;
 use crate::fold::total_at;
 use crate::layout::live;
+use crate::layout::meta::destroyed_key;
 use crate::numbers::{ResourceNumber, Seat};
 
 /// How many rows of each possible source are counted to choose one.
@@ -237,7 +239,10 @@ impl<'v> Searcher<'v> {
 
     /// How many resources match.
     pub(super) fn count_plan(&self, plan: &Plan) -> Result<u64, Failure> {
-        if plan.is_everything() {
+        // Totals of the past count what was destroyed since; then what is left is counted.
+        let is_total =
+            plan.is_everything() && (self.is_now || self.view.get(Family::State, destroyed_key())?.is_none());
+        if is_total {
             return Ok(total_at(&self.view, plan.type_number, self.at)?);
         }
         let mut count = 0;

@@ -230,9 +230,14 @@ fn an_import_that_is_killed_goes_on_and_adds_nothing_twice() {
     let mut hub = Hub::serve(&data);
     let accepted = hub.send("POST", "$import", &[ASYNC], &manifest);
     let path = accepted.header("content-location").unwrap().rsplit_once("/fhir/").unwrap().1.to_owned();
-    for pause in [60, 150, 400] {
+    for (pause, is_killed) in [(60, true), (100, false), (250, true), (100, false)] {
         std::thread::sleep(Duration::from_millis(pause));
-        hub.kill();
+        if is_killed {
+            hub.kill();
+        } else {
+            // A stop in order is not the end of a job either.
+            assert!(hub.stop());
+        }
         hub = Hub::serve(&data);
     }
     let done = wait(&hub, &path);

@@ -14,6 +14,7 @@ mod log;
 mod merge;
 mod openapi;
 mod pages;
+mod purge;
 mod queries;
 mod scenarios;
 mod subscriptions;
