@@ -7,7 +7,8 @@
 use fhir::body::{Body, Splice};
 use fhir::{IssueType, r4};
 
-use super::{Beside, Transaction, reject, rows, type_of};
+use super::transaction::{Beside, Transaction, reject};
+use super::{rows, type_of};
 use crate::draft::Draft;
 use crate::engine::Family;
 use crate::error::Error;

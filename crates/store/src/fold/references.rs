@@ -2,7 +2,8 @@
 
 use fhir::{IssueType, r4};
 
-use super::{Transaction, reject, type_of};
+use super::transaction::{Transaction, reject};
+use super::type_of;
 use crate::engine::Family;
 use crate::error::Error;
 use crate::layout::heads::State;
