@@ -1,5 +1,11 @@
 //! Reading: one state of the store, now or as of any place before.
 
+mod history;
+mod sweep;
+
+pub use self::history::{HistoryEntry, HistoryRange};
+pub use self::sweep::Swept;
+
 use std::sync::Arc;
 
 use fhir::body::{Splice, write_spliced};
@@ -12,8 +18,8 @@ use crate::error::{Error, corrupt};
 use crate::fold::{read_entry, total_at, type_of};
 use crate::layout::bodies::{Content, Version};
 use crate::layout::heads::{Head, State};
-use crate::layout::log::{self, Circumstances};
-use crate::layout::{circumstances, heads, history, ids, once, rows};
+use crate::layout::log::{self};
+use crate::layout::{heads, ids, once, rows};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
 use crate::search::{Budget, Cursor, Failure, Found, Page, Searcher, Wanted};
 use crate::writer::{Published, Shared};
@@ -58,41 +64,6 @@ impl Kept {
         self.write(&mut out);
         out
     }
-}
-
-/// A version met on a sweep.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Swept {
-    /// The version.
-    pub kept: Kept,
-    /// Whether it belongs to a person's record.
-    pub has_person: bool,
-}
-
-/// A version in a history, and where the history goes on after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// The version.
-    pub kept: Kept,
-    /// Its commit.
-    pub place: Place,
-    /// Its place in the commit.
-    pub index: u32,
-}
-
-/// Which part of a history is asked for.
-#[derive(Clone, Debug, Default)]
-pub struct HistoryRange {
-    /// Recorded at or after this.
-    pub since: Option<Micros>,
-    /// Current at some moment of this interval.
-    pub at: Option<(Micros, Micros)>,
-    /// Only what comes after this place and index, newest first.
-    pub after: Option<(Place, u32)>,
-    /// As of this place.
-    pub as_of: Option<Place>,
-    /// At most so many.
-    pub limit: usize,
 }
 
 /// One state of the store.
@@ -335,45 +306,6 @@ impl Reader {
         self.searcher(at, budget)?.all(query)
     }
 
-    /// Passes the version of every resource that holds at a place (deletions too) to `visit` until it returns false, in
-    /// the order they lie in, after a key an earlier sweep gave (empty for the beginning). The disk is read once, from one
-    /// end to the other, and the cache is left to others.
-    ///
-    /// # Errors
-    /// As the engine says.
-    pub fn sweep(
-        &self,
-        after: &[u8],
-        at: Place,
-        visit: &mut dyn FnMut(&[u8], Swept) -> bool,
-    ) -> Result<(), Error> {
-        let view = self.view()?;
-        let mut bodies = view.sweep(Family::Bodies);
-        bodies.seek(after);
-        let mut done: Vec<u8> = after.to_vec();
-        while let Some((key, value)) = bodies.item() {
-            let Some((prefix, seat, type_number)) = rows::read_prefix(key) else {
-                return Err(corrupt("a body (family bodies)", "its key does not parse"));
-            };
-            // Later versions come first: the first one that is old enough is the one; the rest is passed over.
-            if prefix == done.as_slice() || rows::read_place(key) > at {
-                bodies.next();
-                continue;
-            }
-            let head = stored_head(&view, seat.resource)?;
-            done.clear();
-            done.extend_from_slice(prefix);
-            if head.type_number == type_number && head.person_at(at) == seat.person {
-                let kept = from_value(&head, value)?;
-                if !visit(&done, Swept { kept, has_person: seat.person.0 != 0 }) {
-                    return Ok(());
-                }
-            }
-            bodies.next();
-        }
-        Ok(bodies.status()?)
-    }
-
     /// Everything of a compartment as of a place: its owner, its members, and what they refer to. `None` if the owner was
     /// never written.
     ///
@@ -390,251 +322,6 @@ impl Reader {
         let Some((number, _)) = self.head(&self.view()?, owner_type, id)? else { return Ok(None) };
         self.searcher(at, budget)?.everything(owner_type, number, wanted).map(Some)
     }
-
-    /// Passes the versions of found resources that hold at a place to `visit`, in the order given. Neighbours on disk
-    /// cost little.
-    ///
-    /// # Errors
-    /// As the engine says.
-    pub fn each(&self, found: &[Found], at: Place, mut visit: impl FnMut(Kept)) -> Result<(), Error> {
-        let view = self.view()?;
-        let mut bodies = view.range(Family::Bodies, &[], &[0xff; 17]);
-        for one in found {
-            let prefix = rows::prefix(one.seat, one.type_number);
-            bodies.seek(rows::key(one.seat, one.type_number, at));
-            if let Some((key, value)) = bodies.item()
-                && key.starts_with(&prefix)
-            {
-                let version = Version::decode(value)?;
-                let Content::Text { text, splice, .. } = version.content else { continue };
-                let id = fhir::json::scan::members(text).find(|m| m.name == "id");
-                visit(Kept {
-                    resource_type: type_of(one.type_number),
-                    id: id.map(|m| m.value.trim_matches('"').to_owned()).unwrap_or_default(),
-                    version: version.version,
-                    instant: version.instant,
-                    is_creation: version.is_creation,
-                    text: Some((text.to_owned(), splice)),
-                    is_destroyed: false,
-                });
-            } else {
-                bodies.status()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Versions of one resource, newest first; `None` if it was never written.
-    ///
-    /// # Errors
-    /// As the engine says.
-    pub fn instance_history(
-        &self,
-        resource_type: TypeId,
-        id: &str,
-        range: &HistoryRange,
-    ) -> Result<Option<Vec<HistoryEntry>>, Error> {
-        let view = self.view()?;
-        let Some((number, head)) = self.head(&view, resource_type, id)? else { return Ok(None) };
-        if head.state == State::Unwritten {
-            return Ok(None);
-        }
-        let mut found = Vec::new();
-        let mut place = match range.after {
-            Some((after, _)) => after.0.checked_sub(1).map(Place),
-            None => Some(range.as_of.map_or(head.place, |at| at.min(head.place))),
-        };
-        let mut next_instant = range.after.map_or(Ok(None), |(after, _)| self.instant_of(after).map(Some))?;
-        while let Some(at) = place {
-            let Some((version_place, version)) = version_at(&view, &head, number, at)? else { break };
-            let is_wanted = in_range(range, version.instant, next_instant);
-            if range.since.is_some_and(|since| version.instant < since) {
-                break;
-            }
-            next_instant = Some(version.instant);
-            if is_wanted {
-                found.push(HistoryEntry { kept: version, place: version_place, index: 0 });
-                if found.len() >= range.limit {
-                    break;
-                }
-            }
-            place = version_place.0.checked_sub(1).map(Place);
-        }
-        Ok(Some(found))
-    }
-
-    /// Versions of all resources of a type, newest first.
-    ///
-    /// # Errors
-    /// As the engine says.
-    pub fn type_history(
-        &self,
-        resource_type: TypeId,
-        range: &HistoryRange,
-    ) -> Result<Vec<HistoryEntry>, Error> {
-        let view = self.view()?;
-        let type_number = r4().resource_number(resource_type).unwrap_or(u8::MAX);
-        let last = range.as_of.unwrap_or(self.published.place);
-        let start = history::key(type_number, Place(0), 0);
-        let end = match range.after {
-            Some((place, index)) => history::key(type_number, place, index),
-            None => history::key(type_number, Place(last.0 + 1), 0),
-        };
-        let mut versions = view.range(Family::State, &start, &end);
-        versions.seek_to_last();
-        let mut found = Vec::new();
-        while let Some((key, value)) = versions.item() {
-            let (place, index) = history::read_key(key);
-            let number = history::decode(value);
-            let head = stored_head(&view, number)?;
-            let Some(version) = kept(&view, &head, number, place)? else {
-                return Err(corrupt("a body (family bodies)", format!("that of commit {place} is missing")));
-            };
-            if range.since.is_some_and(|since| version.instant < since) {
-                break;
-            }
-            if self.is_wanted(&view, range, &head, number, &version, place)? {
-                found.push(HistoryEntry { kept: version, place, index });
-                if found.len() >= range.limit {
-                    break;
-                }
-            }
-            versions.prev();
-        }
-        versions.status()?;
-        Ok(found)
-    }
-
-    /// Versions of all resources, newest first; with circumstances only those of commits that have all of them.
-    ///
-    /// # Errors
-    /// As the engine says.
-    pub fn system_history(
-        &self,
-        range: &HistoryRange,
-        wanted: &[(u8, String)],
-    ) -> Result<Vec<HistoryEntry>, Error> {
-        let view = self.view()?;
-        let last = range.as_of.unwrap_or(self.published.place);
-        let mut found = Vec::new();
-        let mut place = range.after.map_or(last, |(place, _)| place);
-        loop {
-            if let Some((field, text)) = wanted.first() {
-                match self.commit_with(&view, *field, text, place)? {
-                    Some(next) => place = next,
-                    None => break,
-                }
-            }
-            if place.0 == 0 {
-                break;
-            }
-            let (_, entry) = read_entry(&view, place)?;
-            if range.since.is_some_and(|since| entry.instant < since) {
-                break;
-            }
-            let has_all = wanted.iter().all(|(field, text)| {
-                entry.circumstances.fields().get(usize::from(*field)).copied().flatten()
-                    == Some(text.as_str())
-            });
-            if let log::Content::Transaction(commands) = &entry.content
-                && has_all
-            {
-                for (index, command) in commands.iter().enumerate().rev() {
-                    let index = u32::try_from(index).unwrap_or(u32::MAX);
-                    if range.after.is_some_and(|(p, i)| p == place && index >= i) {
-                        continue;
-                    }
-                    if command.operation == log::Operation::Destroy {
-                        continue; // it makes no version
-                    }
-                    let head = stored_head(&view, command.resource)?;
-                    let Some(version) = kept(&view, &head, command.resource, place)? else { continue };
-                    if self.is_wanted(&view, range, &head, command.resource, &version, place)? {
-                        found.push(HistoryEntry { kept: version, place, index });
-                        if found.len() >= range.limit {
-                            return Ok(found);
-                        }
-                    }
-                }
-            }
-            place = Place(place.0 - 1);
-        }
-        Ok(found)
-    }
-
-    /// The last commit at or before a place that has a circumstance.
-    fn commit_with(&self, view: &View<'_>, field: u8, text: &str, at: Place) -> Result<Option<Place>, Error> {
-        let prefix = circumstances::prefix(field, text);
-        let start = circumstances::key(field, text, at);
-        let mut commits = view.range(Family::State, &start, &::search::condition::after_prefix(&prefix));
-        commits.seek_to_first();
-        let found = commits.key().map(circumstances::read_place);
-        commits.status()?;
-        Ok(found)
-    }
-
-    /// The field number of a circumstance's name in a query (`_author` …).
-    #[must_use]
-    pub fn circumstance(name: &str) -> Option<u8> {
-        Circumstances::NAMES.iter().position(|n| *n == name).and_then(|at| u8::try_from(at).ok())
-    }
-
-    /// Whether a version was current at some moment of the interval asked for.
-    fn is_wanted(
-        &self,
-        view: &View<'_>,
-        range: &HistoryRange,
-        head: &Head,
-        number: ResourceNumber,
-        version: &Kept,
-        place: Place,
-    ) -> Result<bool, Error> {
-        if range.at.is_none() {
-            return Ok(true);
-        }
-        let next = if place >= head.place { None } else { next_instant(view, head, number, place)? };
-        Ok(in_range(range, version.instant, next))
-    }
-
-    /// Passes every resource of a type that exists (or existed as of a place), in the order of ids, to `visit` until it
-    /// returns false.
-    ///
-    /// # Errors
-    /// As the engine says.
-    pub fn each_of_type(
-        &self,
-        resource_type: TypeId,
-        at: Option<Place>,
-        mut visit: impl FnMut(Kept) -> bool,
-    ) -> Result<(), Error> {
-        let view = self.view()?;
-        let type_number = r4().resource_number(resource_type).unwrap_or(u8::MAX);
-        let at = at.unwrap_or(self.published.place);
-        let (start, end) = (ids::prefix(type_number), ids::prefix(type_number + 1));
-        let mut known = view.range(Family::State, &start, &end);
-        known.seek_to_first();
-        while let Some((_, value)) = known.item() {
-            let number = ids::decode(value);
-            let head = stored_head(&view, number)?;
-            let version = match head.state {
-                State::Unwritten => None,
-                _ if head.place <= at => kept(&view, &head, number, head.place)?,
-                _ => current_at(&view, &head, number, at)?,
-            };
-            if let Some(version) = version.filter(|v| v.text.is_some())
-                && !visit(version)
-            {
-                return Ok(());
-            }
-            known.next();
-        }
-        Ok(known.status()?)
-    }
-}
-
-fn in_range(range: &HistoryRange, instant: Micros, next: Option<Micros>) -> bool {
-    range.since.is_none_or(|since| instant >= since)
-        && range.at.is_none_or(|(start, end)| instant < end && next.is_none_or(|next| next > start))
 }
 
 pub(crate) fn stored_head(view: &View<'_>, number: ResourceNumber) -> Result<Head, Error> {
@@ -714,26 +401,4 @@ fn persons_before(head: &Head, at: Place) -> Vec<ResourceNumber> {
         }
     }
     persons
-}
-
-/// When the version after that of a commit was recorded.
-fn next_instant(
-    view: &View<'_>,
-    head: &Head,
-    number: ResourceNumber,
-    place: Place,
-) -> Result<Option<Micros>, Error> {
-    let seat = Seat { person: head.person_at(place), resource: number };
-    // Later versions come first, so the next one stands just before.
-    let start = rows::prefix(seat, head.type_number);
-    let mut versions = view.range(Family::Bodies, &start, &rows::key(seat, head.type_number, place));
-    versions.seek_to_last();
-    if let Some(value) = versions.value() {
-        return Ok(Some(Version::decode(value)?.instant));
-    }
-    versions.status()?;
-    match head.earlier_persons.iter().find(|(until, _)| *until > place) {
-        Some((moved, _)) => Ok(kept(view, head, number, *moved)?.map(|v| v.instant)),
-        None => Ok(None),
-    }
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use hub::Hub;
+use search::query::literal;
 
 use crate::birth_date;
 use crate::calendar::today;
@@ -26,17 +27,6 @@ const MOST_CHARACTERS: usize = 120;
 #[derive(Clone, Debug, PartialEq)]
 struct Sought {
     pairs: Vec<(&'static str, String)>,
-}
-
-/// A value of a string parameter, with what the query's syntax gives a meaning taken literally.
-fn literal(text: &str) -> String {
-    text.chars().fold(String::new(), |mut out, c| {
-        if matches!(c, '\\' | ',' | '$' | '|') {
-            out.push('\\');
-        }
-        out.push(c);
-        out
-    })
 }
 
 /// Reads the box: the whole as a birth date, else each word as a birth date or a part of a name. All of them hold.

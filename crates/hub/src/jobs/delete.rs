@@ -3,8 +3,6 @@
 //! It is previewed first: what it would delete is counted, and that number is what allows it. The job deletes what the search
 //! found at the moment it was asked for, in groups; what was changed since then is left, and told.
 
-use std::fs::OpenOptions;
-use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use fhir::date_time::{Micros, format_instant};
@@ -14,15 +12,13 @@ use search::query::Pair;
 use serde::{Deserialize, Serialize};
 use store::{Action, Command, Place, Seat};
 
-use super::failed;
-use crate::{Access, Failure, Hub, Kind, once_key, outcome};
+use super::refused::Refused;
+use crate::{Access, Failure, Hub, Kind, once_key};
 
 /// Resources deleted together.
 const GROUP: usize = 500;
 /// A preview names so many.
 const NAMED: usize = 20;
-/// The file of what was left.
-const ERRORS: &str = "errors.ndjson";
 
 /// A bulk deletion, as asked for and as far as it has come.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -38,8 +34,7 @@ pub struct BulkDelete {
     /// Where the last one deleted was kept: what is destroyed meanwhile is found no more.
     after: Option<Seat>,
     deleted: u64,
-    errors: u64,
-    error_bytes: u64,
+    refused: Refused,
 }
 
 /// What is asked of `$bulk-delete`.
@@ -124,8 +119,7 @@ impl Hub {
                 done: 0,
                 after: None,
                 deleted: 0,
-                errors: 0,
-                error_bytes: 0,
+                refused: Refused::default(),
             })),
         }
     }
@@ -156,7 +150,7 @@ fn preview(count: u64, names: &[String]) -> String {
 impl BulkDelete {
     /// The files it made.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        (self.errors > 0).then_some(ERRORS).into_iter()
+        self.refused.file().into_iter()
     }
 
     /// What became of it; `address` gives a file's address.
@@ -172,15 +166,7 @@ impl BulkDelete {
                     o.raw_member("count", &self.deleted.to_string());
                 });
             });
-            m.name("error").array(|list| {
-                if self.errors > 0 {
-                    list.object(|o| {
-                        o.member("type", "OperationOutcome");
-                        o.member("url", &address(ERRORS));
-                        o.raw_member("count", &self.errors.to_string());
-                    });
-                }
-            });
+            self.refused.write(m, address);
         });
         json.finish()
     }
@@ -193,14 +179,7 @@ impl BulkDelete {
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(&BulkDelete, u64, u64) -> Result<(), Failure>,
     ) -> Result<Option<BulkDelete>, Failure> {
-        let path = folder.join(ERRORS);
-        let open = || -> std::io::Result<std::fs::File> {
-            let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-            file.set_len(self.error_bytes)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        };
-        let mut errors = open().map_err(|e| failed(&e, &path))?;
+        let mut errors = self.refused.open(folder)?;
         let access = Access::open("bulk-delete");
         let reader = hub.reader(&access);
         let resource_type = r4().resource_type(&self.resource_type).unwrap_or(r4().well_known().resource);
@@ -234,21 +213,13 @@ impl BulkDelete {
                     match propose(vec![command(one)], "one") {
                         Ok(_) => self.deleted += 1,
                         Err(failure) if failure.kind.status() >= 500 => return Err(failure),
-                        Err(failure) => {
-                            self.errors += 1;
-                            let line = outcome::outcome(&failure.issues);
-                            errors
-                                .write_all(line.as_bytes())
-                                .and_then(|()| errors.write_all(b"\n"))
-                                .map_err(|e| failed(&e, &path))?;
-                        }
+                        Err(failure) => errors.add(&failure.issues)?,
                     }
                 }
             }
             self.done += part.len() as u64;
             self.after = part.last().map(|f| f.seat);
-            let whole = errors.sync_data().and_then(|()| errors.stream_position());
-            self.error_bytes = whole.map_err(|e| failed(&e, &path))?;
+            self.refused = errors.sync()?;
         }
         checkpoint(&self, total, total)?;
         Ok(Some(self))

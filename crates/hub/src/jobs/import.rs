@@ -5,8 +5,7 @@
 //! goes on after a crash adds nothing twice. A line that cannot be stored is written to a file of errors with its place, and
 //! the rest goes on.
 
-use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use fhir::date_time::{Micros, format_instant};
@@ -16,9 +15,9 @@ use fhir::{Issue, IssueType, Resource, r4};
 use serde::{Deserialize, Serialize};
 use store::Command;
 
-use super::failed;
+use super::refused::{Refused, RefusedFile};
 use crate::subscriptions::Caller;
-use crate::{Access, Failure, Hub, Kind, once_key, outcome};
+use crate::{Access, Failure, Hub, Kind, once_key};
 
 /// Lines committed together, and bytes of them after which no more are added.
 const GROUP: usize = 200;
@@ -29,10 +28,6 @@ const CHECKPOINT: usize = 50;
 const STOP: u64 = 1000;
 /// More files than this are not taken in one job.
 const MAX_FILES: usize = 10_000;
-/// More errors than this are counted, not written.
-const MAX_ERRORS: u64 = 100_000;
-/// The file of what was refused.
-const ERRORS: &str = "errors.ndjson";
 
 /// A file to be imported.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -55,9 +50,7 @@ pub struct Import {
     id: String,
     instant: Micros,
     inputs: Vec<Input>,
-    /// Bytes of the file of errors at the last checkpoint.
-    error_bytes: u64,
-    errors: u64,
+    refused: Refused,
 }
 
 fn invalid(message: impl Into<String>) -> Failure {
@@ -195,7 +188,7 @@ impl Hub {
             inputs.push(Input { resource_type, url, lines: 0, stored: 0, refused: 0, is_done: false });
         }
         let instant = self.reader(access).instant();
-        Ok(Import { request, id, instant, inputs, error_bytes: 0, errors: 0 })
+        Ok(Import { request, id, instant, inputs, refused: Refused::default() })
     }
 }
 
@@ -228,7 +221,7 @@ fn pass_line(lines: &mut impl BufRead) -> std::io::Result<()> {
 impl Import {
     /// The files it made.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        (self.errors > 0).then_some(ERRORS).into_iter()
+        self.refused.file().into_iter()
     }
 
     /// What became of it; `address` gives a file's address.
@@ -249,15 +242,7 @@ impl Import {
                     });
                 }
             });
-            m.name("error").array(|list| {
-                if self.errors > 0 {
-                    list.object(|o| {
-                        o.member("type", "OperationOutcome");
-                        o.member("url", &address(ERRORS));
-                        o.raw_member("count", &self.errors.to_string());
-                    });
-                }
-            });
+            self.refused.write(m, address);
         });
         json.finish()
     }
@@ -270,14 +255,7 @@ impl Import {
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(&Import, u64, u64) -> Result<(), Failure>,
     ) -> Result<Option<Import>, Failure> {
-        let path = folder.join(ERRORS);
-        let open = || -> std::io::Result<std::fs::File> {
-            let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-            file.set_len(self.error_bytes)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        };
-        let mut errors = open().map_err(|e| failed(&e, &path))?;
+        let mut errors = self.refused.open(folder)?;
         let caller = Caller::new();
         for at in 0..self.inputs.len() {
             if self.inputs[at].is_done {
@@ -286,8 +264,7 @@ impl Import {
             if !self.file(hub, at, &caller, &mut errors, is_over, checkpoint)? {
                 return Ok(None);
             }
-            errors.sync_data().map_err(|e| failed(&e, &path))?;
-            self.error_bytes = errors.stream_position().map_err(|e| failed(&e, &path))?;
+            self.refused = errors.sync()?;
             checkpoint(&self, self.done(), self.done())?;
         }
         Ok(Some(self))
@@ -303,7 +280,7 @@ impl Import {
         hub: &Hub,
         at: usize,
         caller: &Caller,
-        errors: &mut std::fs::File,
+        errors: &mut RefusedFile,
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(&Import, u64, u64) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
@@ -357,8 +334,7 @@ impl Import {
                     return Ok(false);
                 }
                 if groups % CHECKPOINT == 0 {
-                    let whole = errors.sync_data().and_then(|()| errors.stream_position());
-                    self.error_bytes = whole.map_err(|e| failed(&e, Path::new(ERRORS)))?;
+                    self.refused = errors.sync()?;
                     checkpoint(self, self.done(), self.done())?;
                 }
             }
@@ -387,7 +363,7 @@ impl Import {
         hub: &Hub,
         at: usize,
         group: &Group,
-        errors: &mut std::fs::File,
+        errors: &mut RefusedFile,
     ) -> Result<(), Failure> {
         let access = Access::open("import");
         let id = self.id.clone();
@@ -426,23 +402,15 @@ impl Import {
         at: usize,
         number: u64,
         failure: &Failure,
-        errors: &mut std::fs::File,
+        errors: &mut RefusedFile,
     ) -> Result<(), Failure> {
         self.inputs[at].refused += 1;
-        self.errors += 1;
-        if self.errors > MAX_ERRORS {
-            return Ok(());
-        }
         let place = format!("{} line {number}", without_query(&self.inputs[at].url));
         let issues: Vec<Issue> = failure
             .issues
             .iter()
             .map(|issue| Issue { diagnostics: format!("{place}: {}", issue.diagnostics), ..issue.clone() })
             .collect();
-        let line = outcome::outcome(&issues);
-        errors
-            .write_all(line.as_bytes())
-            .and_then(|()| errors.write_all(b"\n"))
-            .map_err(|e| failed(&e, Path::new(ERRORS)))
+        errors.add(&issues)
     }
 }

@@ -8,6 +8,7 @@
 mod delete;
 mod export;
 mod import;
+mod refused;
 
 pub use delete::{BulkDelete, BulkDeleteRequest};
 pub(crate) use export::NAMES as EXPORT_NAMES;

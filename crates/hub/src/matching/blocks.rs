@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use search::query::Pair;
+use search::query::{Pair, literal};
 
 use super::identity::{BirthDate, Identity};
 use super::kana::{in_kana, in_letters};
@@ -81,17 +81,6 @@ fn all(pairs: Vec<Option<Pair>>) -> Option<Vec<Pair>> {
 
 fn joined(sets: &[&BTreeSet<String>]) -> BTreeSet<String> {
     sets.iter().copied().flatten().cloned().collect()
-}
-
-/// A value of a parameter, with what the query's syntax gives a meaning taken literally.
-fn literal(text: &str) -> String {
-    text.chars().fold(String::new(), |mut out, c| {
-        if matches!(c, '\\' | ',' | '$' | '|') {
-            out.push('\\');
-        }
-        out.push(c);
-        out
-    })
 }
 
 /// Any of these values of a string parameter; none if there are none. Of one that is the beginning of another, that one is

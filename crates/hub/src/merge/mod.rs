@@ -13,6 +13,7 @@ mod unmerge;
 
 use fhir::json::JsonWriter;
 use fhir::{Issue, IssueType, NodeRef, Reference, Resource, r4};
+use search::query::literal;
 use serde_json::{Map, Value, json};
 use store::{Action, Command, Kept, Substitutions};
 
@@ -74,18 +75,19 @@ impl Named {
         if value.is_empty() {
             return Err(invalid("a valueIdentifier with a value is needed"));
         }
-        let literal = |text: &str| {
-            let escaped = text.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|");
-            escaped
+        // Within a search that is written as an address.
+        let written = |text: &str| {
+            literal(text)
                 .replace('%', "%25")
                 .replace('&', "%26")
                 .replace('+', "%2B")
                 .replace('=', "%3D")
                 .replace('#', "%23")
+                .replace('?', "%3F")
         };
         self.identifiers.push(match parameter.text_at("value.system") {
-            Some(system) => format!("identifier={}|{}", literal(&system), literal(&value)),
-            None => format!("identifier={}", literal(&value)),
+            Some(system) => format!("identifier={}|{}", written(&system), written(&value)),
+            None => format!("identifier={}", written(&value)),
         });
         Ok(())
     }

@@ -21,7 +21,7 @@ use fhir::issue::nearest;
 use fhir::{DateTime, Issue, IssueType, Reference, Resource, TypeId, r4};
 use rust_decimal::Decimal;
 use search::parameters;
-use search::query::{Criterion, Pair};
+use search::query::{Criterion, Pair, literal};
 use serde_json::Value;
 use store::{Budget, Found, Kept, Place, Reader};
 
@@ -284,6 +284,8 @@ struct Collected {
     sources: Vec<(Option<Micros>, String)>,
     /// References to members of panels.
     members: BTreeSet<String>,
+    /// Whom what was found is about: a panel's member is about the same.
+    subjects: BTreeSet<String>,
 }
 
 impl Hub {
@@ -357,9 +359,6 @@ impl Hub {
         (start, end): (Option<Micros>, Option<Micros>),
         budget: Budget,
     ) -> Result<Vec<Found>, Failure> {
-        let literal = |text: &str| {
-            text.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|").replace('$', "\\$")
-        };
         let codes: Vec<String> = request
             .codes
             .iter()
@@ -406,6 +405,12 @@ impl Hub {
         let Ok(observation) = serde_json::from_str::<Value>(&json) else { return };
         if observation["status"] == "entered-in-error" {
             return;
+        }
+        if let Some(subject) = observation["subject"]["reference"].as_str() {
+            if is_member && !collected.subjects.contains(subject) {
+                return;
+            }
+            collected.subjects.insert(subject.to_owned());
         }
         let made = self.made(&observation);
         let is_in =

@@ -12,7 +12,7 @@ mod value;
 
 pub use control::{Include, Sort, SortBy, Total};
 pub use criterion::Criterion;
-pub use parse::{CONTROLS, Pair, Reading, read, split};
+pub use parse::{CONTROLS, Pair, Reading, literal, read, split};
 pub use subset::{SubsetAsked, subset};
 pub use value::{Prefix, ReferenceValue, SystemValue, Value};
 

@@ -32,6 +32,19 @@ pub struct Reading<'a> {
     pub is_lenient: bool,
 }
 
+/// A text as the value of a parameter: what has a meaning there is taken literally
+/// (<https://hl7.org/fhir/R4/search.html#escaping>).
+#[must_use]
+pub fn literal(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if matches!(c, '\\' | ',' | '$' | '|') {
+            out.push('\\');
+        }
+        out.push(c);
+        out
+    })
+}
+
 /// Decodes a query string into its pairs, in order.
 ///
 /// # Errors

@@ -1,0 +1,82 @@
+//! What a job could not do: a file of OperationOutcomes, a line each, that goes on where the last checkpoint left it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use fhir::Issue;
+use fhir::json::JsonWriter;
+use serde::{Deserialize, Serialize};
+
+use super::failed;
+use crate::{Failure, outcome};
+
+/// Its name.
+const FILE: &str = "errors.ndjson";
+/// More lines than this are counted, not written.
+const MAX_LINES: u64 = 100_000;
+
+/// How far the file has come, as a job keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Refused {
+    count: u64,
+    bytes: u64,
+}
+
+/// The file under way.
+pub(super) struct RefusedFile {
+    path: PathBuf,
+    file: File,
+    count: u64,
+}
+
+impl Refused {
+    /// The file's name, if there is anything in it.
+    pub(super) fn file(self) -> Option<&'static str> {
+        (self.count > 0).then_some(FILE)
+    }
+
+    /// The manifest's `error`.
+    pub(super) fn write(self, json: &mut JsonWriter, address: &dyn Fn(&str) -> String) {
+        json.name("error").array(|list| {
+            if let Some(file) = self.file() {
+                list.object(|o| {
+                    o.member("type", "OperationOutcome");
+                    o.member("url", &address(file));
+                    o.raw_member("count", &self.count.to_string());
+                });
+            }
+        });
+    }
+
+    /// Opens the file where the last checkpoint left it.
+    pub(super) fn open(self, folder: &Path) -> Result<RefusedFile, Failure> {
+        let path = folder.join(FILE);
+        let open = || -> std::io::Result<File> {
+            let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            file.set_len(self.bytes)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().map_err(|e| failed(&e, &path))?;
+        Ok(RefusedFile { path, file, count: self.count })
+    }
+}
+
+impl RefusedFile {
+    /// Adds what was found about one thing.
+    pub(super) fn add(&mut self, issues: &[Issue]) -> Result<(), Failure> {
+        self.count += 1;
+        if self.count > MAX_LINES {
+            return Ok(());
+        }
+        let line = outcome::outcome(issues) + "\n";
+        self.file.write_all(line.as_bytes()).map_err(|e| failed(&e, &self.path))
+    }
+
+    /// Brings it to the disk; how far it has come.
+    pub(super) fn sync(&mut self) -> Result<Refused, Failure> {
+        let bytes = self.file.sync_data().and_then(|()| self.file.stream_position());
+        Ok(Refused { count: self.count, bytes: bytes.map_err(|e| failed(&e, &self.path))? })
+    }
+}

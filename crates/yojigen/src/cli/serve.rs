@@ -1,0 +1,144 @@
+//! How a hub is served.
+
+use super::DataArguments;
+use crate::config::Within;
+use clap::{Args, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Arguments of `serve`.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArguments {
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// Where to listen; loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Let everyone on this machine read and write everything
+    #[arg(long)]
+    pub open: bool,
+    /// How many a conditional delete (DELETE Type?search) may delete
+    #[arg(long, value_enum, default_value_t = ConditionalDeleteArgument::Single)]
+    pub conditional_delete: ConditionalDeleteArgument,
+    /// What becomes of references to resources of this hub that are not there
+    #[arg(long, value_enum, default_value_t = ReferencesArgument::Record)]
+    pub references: ReferencesArgument,
+    /// Let $purge destroy what resources said, beyond recall
+    #[arg(long)]
+    pub allow_purge: bool,
+    /// From where $import may fetch files beside this machine: addresses under https://host/path; may be given several times
+    #[arg(long = "import-source", value_name = "PREFIX")]
+    pub import_sources: Vec<String>,
+    /// A file with weights and thresholds of Patient/$match, instead of those that come with the program
+    #[arg(long, value_name = "FILE")]
+    pub match_weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub subscriptions: SubscriptionArguments,
+    #[command(flatten)]
+    pub resources: ResourceLimitArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+/// What becomes of references to what is not there.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum ReferencesArgument {
+    /// They are stored
+    Off,
+    /// They are stored; the answer to the write says so, and $broken-references lists them
+    Record,
+    /// What has one is not stored, and what is referred to is not deleted
+    Refuse,
+}
+
+/// What subscriptions may do.
+#[derive(Args, Debug)]
+pub(crate) struct SubscriptionArguments {
+    /// What subscriptions may call beside this machine: addresses under https://host/path, mail to mailto:name@host,
+    /// mailto:@host or (to anyone) mailto:; may be given several times
+    #[arg(long = "subscription-endpoint", value_name = "PREFIX")]
+    pub endpoints: Vec<String>,
+    /// How often in a row a subscriber may fail before its subscription goes to error; the pauses grow from half a
+    /// second to five minutes
+    #[arg(long = "subscription-retries", value_name = "NUMBER", default_value_t = 10, value_parser = Within(0, 1000))]
+    pub retries: u64,
+    /// The relay that takes the email of subscriptions: smtp://host:port,
+    /// smtp://user:password@host:587?tls=required, smtps://user:password@host
+    #[arg(long, value_name = "URL", hide_env_values = true, requires = "smtp_sender")]
+    pub smtp: Option<String>,
+    /// The address email is sent from
+    #[arg(long, value_name = "ADDRESS")]
+    pub smtp_sender: Option<String>,
+}
+
+impl Default for SubscriptionArguments {
+    fn default() -> SubscriptionArguments {
+        SubscriptionArguments { endpoints: Vec::new(), retries: 10, smtp: None, smtp_sender: None }
+    }
+}
+
+/// How many a conditional delete may delete.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum ConditionalDeleteArgument {
+    /// One at most; more matches are refused
+    Single,
+    /// All that match, up to 1,000
+    Multiple,
+}
+
+/// How large a thing from outside may be.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct ResourceLimitArguments {
+    /// Size of one resource
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 16, value_parser = Within(1, 1024), hide_short_help = true)]
+    pub max_resource: u64,
+    /// How deep a resource's elements may be nested
+    #[arg(long, value_name = "NUMBER", default_value_t = 64, value_parser = Within(16, 100), hide_short_help = true)]
+    pub max_depth: u64,
+    /// Findings told of one resource before reading stops
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = Within(1, 10_000), hide_short_help = true)]
+    pub max_issues: u64,
+}
+
+/// What requests may cost.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitArguments {
+    /// Size of a Bundle; no more than --body-memory has room for
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 96, value_parser = Within(1, 4096), hide_short_help = true)]
+    pub max_bundle: u64,
+    /// Entries of a batch or transaction
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000, value_parser = Within(1, 1_000_000), hide_short_help = true)]
+    pub max_entries: u64,
+    /// Index rows a search may look at before it is refused
+    #[arg(long, value_name = "NUMBER", default_value_t = 20_000_000, value_parser = Within(1000, 10_000_000_000), hide_short_help = true)]
+    pub max_search_rows: u64,
+    /// Time a search may take before it is refused
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = Within(1, 3600), hide_short_help = true)]
+    pub max_search_time: u64,
+    /// Results on a page where no _count is asked for
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = Within(1, 10_000), hide_short_help = true)]
+    pub count: u64,
+    /// Results on a page at most, whatever _count says
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = Within(1, 10_000), hide_short_help = true)]
+    pub max_count: u64,
+    /// Heavy pieces of work at once (large bodies, costly searches, whole records)
+    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = Within(1, 256), hide_short_help = true)]
+    pub heavy: u64,
+    /// Memory for all request bodies at once; more wait
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 96, value_parser = Within(8, 1 << 20), hide_short_help = true)]
+    pub body_memory: u64,
+    /// A larger body is heavy work
+    #[arg(long, value_name = "KILOBYTES", default_value_t = 128, value_parser = Within(1, 1 << 20), hide_short_help = true)]
+    pub light_body: u64,
+    /// A search that looks at more index rows is heavy work
+    #[arg(long, value_name = "NUMBER", default_value_t = 5000, value_parser = Within(0, 10_000_000), hide_short_help = true)]
+    pub light_rows: u64,
+    /// Memory for recent writes before the engine writes them out
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 64, value_parser = Within(4, 65_536), hide_short_help = true)]
+    pub write_buffer: u64,
+    /// Threads of the engine for writing out and merging
+    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = Within(1, 64), hide_short_help = true)]
+    pub background_jobs: u64,
+}
