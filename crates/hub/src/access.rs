@@ -1,20 +1,61 @@
-//! Who acts, for whom, why and by what means.
+//! Who acts, for whom, why and by what means, and what follows from that.
 
+use std::sync::Arc;
+
+use fhir::{IssueType, TypeId, r4};
+use search::restriction::Rights;
 use store::Circumstances;
 
+use crate::{Failure, Kind};
+
 /// An access to the record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Access {
     /// What the log keeps of it.
     pub circumstances: Circumstances,
+    /// What it may do; `None` if everything.
+    pub rights: Option<Arc<Rights>>,
 }
 
 impl Access {
-    /// An access through a door, with nobody named: what there is while a hub is open to all on its machine.
+    /// An access through a door, with nobody named, to everything: what there is while a hub is open to all on its
+    /// machine, and for what the hub does by itself.
     #[must_use]
     pub fn open(channel: &str) -> Access {
-        Access {
-            circumstances: Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() },
+        let circumstances = Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() };
+        Access { circumstances, rights: None }
+    }
+
+    /// Only for an access to everything: what looks at the whole hub, or works on when its caller is gone.
+    ///
+    /// # Errors
+    /// If anything is restricted.
+    pub fn whole(&self, what: &str) -> Result<(), Failure> {
+        match self.rights {
+            None => Ok(()),
+            Some(_) => {
+                let message = format!(
+                    "{what} works on the whole record and is not for this access; ask for one person's record, or as an operator"
+                );
+                Err(Failure::new(Kind::Forbidden, IssueType::Forbidden, message))
+            }
+        }
+    }
+
+    /// Whether anything of a type can be seen at all; a search of another type says so instead of finding nothing.
+    ///
+    /// # Errors
+    /// If nothing of the type can.
+    pub(crate) fn of_type(&self, resource_type: TypeId) -> Result<(), Failure> {
+        match &self.rights {
+            Some(rights) if !rights.search.concerns(resource_type) => {
+                let message = format!(
+                    "no {} may be read under this access; it was granted other types",
+                    r4().type_name(resource_type)
+                );
+                Err(Failure::new(Kind::Forbidden, IssueType::Forbidden, message))
+            }
+            _ => Ok(()),
         }
     }
 }

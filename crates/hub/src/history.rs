@@ -132,7 +132,10 @@ impl Hub {
         level: &HistoryLevel,
         query: &HistoryQuery,
     ) -> Result<HistoryPage, Failure> {
-        let reader = self.reader(access);
+        if !matches!(level, HistoryLevel::Instance(..)) {
+            access.whole("the history of a type or of the hub")?;
+        }
+        let reader = self.reader_by_id(access);
         let place = match query.cursor {
             Some((at, ..)) => at.min(reader.place()),
             None => self.place(&reader, query.as_of)?.unwrap_or(reader.place()),

@@ -1,5 +1,7 @@
 //! read and vread: `GET [base]/Type/id`, `GET [base]/Type/id/_history/version`.
 
+use std::sync::Arc;
+
 use fhir::date_time::{Micros, format_instant};
 use fhir::{IssueType, TypeId, r4};
 use store::{Kept, Place, Reader};
@@ -10,8 +12,20 @@ impl Hub {
     /// The state reads are made on.
     #[must_use]
     pub fn reader(&self, access: &Access) -> Reader {
-        let _ = access; // nobody is restricted while a hub is open
-        self.store.reader()
+        let reader = self.store.reader();
+        match &access.rights {
+            Some(rights) => reader.restricted(Arc::clone(&rights.search)),
+            None => reader,
+        }
+    }
+
+    /// The state single resources are read from by their ids.
+    pub(crate) fn reader_by_id(&self, access: &Access) -> Reader {
+        let reader = self.store.reader();
+        match &access.rights {
+            Some(rights) => reader.restricted(Arc::clone(&rights.read)),
+            None => reader,
+        }
     }
 
     /// The place a moment stands for; none is now.
@@ -33,7 +47,7 @@ impl Hub {
         id: &str,
         as_of: Option<Micros>,
     ) -> Result<Kept, Failure> {
-        let reader = self.reader(access);
+        let reader = self.reader_by_id(access);
         let place = self.place(&reader, as_of)?;
         let name = format!("{}/{id}", r4().type_name(resource_type));
         match reader.read(resource_type, id, place)? {
@@ -59,7 +73,7 @@ impl Hub {
         version: &str,
         as_of: Option<Micros>,
     ) -> Result<Kept, Failure> {
-        let reader = self.reader(access);
+        let reader = self.reader_by_id(access);
         let place = self.place(&reader, as_of)?;
         let name = format!("{}/{id}/_history/{version}", r4().type_name(resource_type));
         let number = version.parse().ok().filter(|_| !version.starts_with(['0', '+']));

@@ -115,7 +115,10 @@ impl Hub {
                 of.is_some_and(|c| !c.parameters(resource_type).is_empty())
             });
             // Of all types only those are searched that there are.
-            if named.is_none() && (!is_member || reader.total(resource_type, Some(place))? == 0) {
+            let is_granted = access.of_type(resource_type).is_ok();
+            if named.is_none()
+                && (!is_member || !is_granted || reader.total(resource_type, Some(place))? == 0)
+            {
                 continue;
             }
             queries.push(self.query_of(search, resource_type, &own)?);

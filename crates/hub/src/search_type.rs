@@ -65,6 +65,7 @@ impl Hub {
     /// # Errors
     /// What is not understood, what costs too much, a store's failure.
     pub fn search(&self, access: &Access, query: Query, budget: Budget) -> Result<SearchAnswer, Failure> {
+        access.of_type(query.resource_type)?;
         let reader = self.reader(access);
         let cursor = query.cursor.as_deref().map(Cursor::decode).transpose()?;
         let place = reader.place_of(&query, cursor.as_ref())?;

@@ -164,6 +164,7 @@ impl Hub {
         asked: ExportRequest,
         request: String,
     ) -> Result<Export, Failure> {
+        access.whole("$export")?;
         if let ExportLevel::Group(id) = &level {
             let group = r4().resource_type("Group").unwrap_or(r4().well_known().resource);
             self.read(access, group, id, asked.until)?;
