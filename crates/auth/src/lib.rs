@@ -2,4 +2,4 @@
 //!
 //! * [`scope`]: what an app asks for, in SMART's words; narrowed to what it is registered for and what its user allows.
 
-pub mod scope;
+pub use access::scope;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use ::access::Subject;
 use fhir::{IssueType, TypeId, r4};
 use search::restriction::Rights;
 use store::Circumstances;
 
-use crate::{Failure, Kind};
+use crate::{Failure, Hub, Kind};
 
 /// An access to the record.
 #[derive(Clone, Debug)]
@@ -57,5 +58,31 @@ impl Access {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Hub {
+    /// The access of a subject through a door: its rights under the hub's rules, decided now.
+    ///
+    /// # Errors
+    /// A scope that no index can decide.
+    pub fn access_of(&self, subject: &Arc<Subject>, channel: &str) -> Result<Access, Failure> {
+        let rights = self
+            .policy
+            .rights(subject, &self.consents)
+            .map_err(|why| Failure::new(Kind::Forbidden, IssueType::Forbidden, why))?;
+        let patient = |id: &String| format!("Patient/{id}");
+        let circumstances = Circumstances {
+            author: (subject.fhir_user.clone())
+                .or_else(|| subject.patient.as_ref().map(patient))
+                .or_else(|| subject.user.clone()),
+            organisation: subject.organisations.first().map(|id| format!("Organization/{id}")),
+            on_behalf_of: subject.proxied.first().map(patient),
+            client: subject.client.clone(),
+            purpose: Some(subject.acting_purpose().code().to_owned()),
+            channel: Some(channel.to_owned()),
+            request_id: None,
+        };
+        Ok(Access { circumstances, rights: Some(Arc::new(rights)) })
     }
 }

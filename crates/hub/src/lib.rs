@@ -3,9 +3,8 @@
 //! Every write, wherever it comes from, becomes a [`store::Proposal`] here and meets the others at one door; every read
 //! is made here. REST, import and pages only translate. Each operation on the record is one file.
 //!
-//! Every function takes an [`Access`]: who acts, for whom, why. There is no authorisation yet, so an access only
-//! carries circumstances, which the log keeps; restricting what a read may see will happen here, in the query, and
-//! nowhere else.
+//! Every function takes an [`Access`]: who acts, for whom, why. What the log keeps of it are its circumstances; what it
+//! may see and do are its rights, which become part of every plan of the store and of every decision of the fold.
 
 mod access;
 pub mod bundle;
@@ -71,6 +70,7 @@ pub use transaction::{Batch, EntryResponse, Prefer, described, findings, is_bund
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ::access::{ConsentMemory, Policy};
 use fhir::Limits;
 use store::{Budget, Store};
 
@@ -113,6 +113,9 @@ pub struct Hub {
     /// From where `$import` may fetch.
     pub import_rules: Arc<SubscriptionRules>,
     pub(crate) bell: Arc<subscriptions::Bell>,
+    /// The rules of who may see and do what.
+    pub policy: Arc<Policy>,
+    consents: Arc<ConsentMemory>,
 }
 
 impl Hub {
@@ -120,6 +123,7 @@ impl Hub {
     #[must_use]
     pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
         let ids = Arc::new(Mutex::new(IdSource::new()));
+        let zone = store.zone().clone();
         Hub {
             store: Arc::new(store),
             ids,
@@ -131,6 +135,8 @@ impl Hub {
             subscription_rules: Arc::default(),
             import_rules: Arc::default(),
             bell: Arc::default(),
+            policy: Arc::new(Policy::standard(zone.clone())),
+            consents: Arc::new(ConsentMemory::new(zone)),
         }
     }
 

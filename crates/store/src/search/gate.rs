@@ -12,10 +12,12 @@ use rocksdb::DBRawIterator;
 use rustc_hash::FxHashMap;
 use search::condition::{Condition, Now, Numbers as _, after_prefix};
 use search::query::Criterion;
+use search::{Parameter, parameters};
 
 use super::stream::Stream;
 use super::{Failure, Searcher};
 use crate::engine::Family;
+use crate::fold::type_of;
 use crate::layout::heads::Head;
 use crate::layout::{heads, live};
 use crate::numbers::{NUMBER_BYTES, ResourceNumber, SEAT_BYTES, Seat, read_number};
@@ -37,15 +39,23 @@ struct RowTest {
 impl RowTest {
     fn link(now: &Searcher<'_>, criteria: &[Criterion], type_number: u8) -> Result<RowTest, Failure> {
         let mut test = RowTest::default();
+        // What is said of several types (`_tag`) stands under each type's own number.
+        let set = parameters().of(type_of(type_number));
+        let own = |parameter: &Parameter| set.named(parameter.code).filter(|own| own.kind == parameter.kind);
         for criterion in criteria {
             match criterion {
-                Criterion::Values { parameter, any_of, is_negated } => {
-                    let instant = Now(now.instant);
-                    test.conditions.push(Condition::values(parameter, any_of, *is_negated, now, instant));
-                }
-                Criterion::Missing { parameter, is_missing } => {
-                    test.conditions.push(Condition::presence(parameter, *is_missing));
-                }
+                Criterion::Values { parameter, any_of, is_negated } => match own(parameter) {
+                    Some(parameter) => {
+                        let instant = Now(now.instant);
+                        let condition = Condition::values(parameter, any_of, *is_negated, now, instant);
+                        test.conditions.push(condition);
+                    }
+                    None => test.is_impossible = true,
+                },
+                Criterion::Missing { parameter, is_missing } => match own(parameter) {
+                    Some(parameter) => test.conditions.push(Condition::presence(parameter, *is_missing)),
+                    None => test.is_impossible = true,
+                },
                 Criterion::Id(ids) => {
                     let mut numbers = Vec::with_capacity(ids.len());
                     for id in ids {
