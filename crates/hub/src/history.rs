@@ -162,6 +162,7 @@ impl Hub {
         let has_more = entries.len() > count;
         entries.truncate(count);
         let next = entries.last().filter(|_| has_more).map(|e| encode(place, e.place, e.index));
+        let next = next.map(|text| self.sealed(access, text)).transpose()?;
         Ok(HistoryPage { entries, next, instant: reader.instant_of(place)? })
     }
 }

@@ -32,6 +32,7 @@ mod purge;
 mod read;
 mod references;
 mod request;
+mod seal;
 mod search_system;
 mod search_type;
 mod stats;
@@ -116,6 +117,7 @@ pub struct Hub {
     /// The rules of who may see and do what.
     pub policy: Arc<Policy>,
     consents: Arc<ConsentMemory>,
+    seal: seal::Seal,
 }
 
 impl Hub {
@@ -137,6 +139,7 @@ impl Hub {
             bell: Arc::default(),
             policy: Arc::new(Policy::standard(zone.clone())),
             consents: Arc::new(ConsentMemory::new(zone)),
+            seal: seal::Seal::new(),
         }
     }
 

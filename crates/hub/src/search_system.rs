@@ -88,7 +88,8 @@ impl Hub {
         let reader = self.reader(access);
         let cursor_text =
             search.pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, text)| text.as_str());
-        let start = cursor_text.map(Start::read).transpose()?;
+        let start = cursor_text.map(|text| self.opened(access, text)).transpose()?;
+        let start = start.as_deref().map(Start::read).transpose()?;
         let own: Vec<Pair> = search
             .pairs
             .iter()
@@ -156,6 +157,7 @@ impl Hub {
             answer.query.count.unwrap_or(self.search_limits.default_count).min(self.search_limits.max_count);
         fill(&reader, &queries, start, place, count, budget, &mut answer)?;
         once_each(&mut answer);
+        answer.next = answer.next.map(|text| self.sealed(access, text)).transpose()?;
         Ok(answer)
     }
 

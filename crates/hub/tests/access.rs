@@ -653,3 +653,40 @@ fn rights_are_decided_now_whatever_the_moment_asked_for() {
     assert_eq!(hub.vread(&person, condition, "k0", "1", None).unwrap_err().kind, Kind::NotFound);
     assert_eq!(hub.read(&person, condition, "k0", None).unwrap_err().kind, Kind::NotFound);
 }
+
+#[test]
+fn a_cursor_says_nothing_and_serves_nobody_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World {
+        links: Vec::new(),
+        encounters: vec![(0, 0)],
+        observations: vec![(Some(0), 0), (Some(0), 1), (Some(0), 2)],
+        conditions: Vec::new(),
+        consents: Vec::new(),
+    };
+    let hub = filled(directory.path(), &world);
+    let of = |name: &str| {
+        let subject = subjects().into_iter().find(|(n, _)| *n == name).unwrap().1;
+        hub.access_of(&Arc::new(subject), "test").unwrap()
+    };
+    let page = |access: &Access, cursor: Option<&str>| {
+        let text = format!("_count=1{}", cursor.map_or(String::new(), |c| format!("&_cursor={c}")));
+        let pairs = search::query::split(&text).unwrap();
+        let resource_type = r4().resource_type("Observation").unwrap();
+        let request = SearchRequest {
+            resource_type,
+            compartment: None,
+            pairs: &pairs,
+            base: "http://h",
+            is_lenient: false,
+        };
+        hub.search(access, hub.query(&request).unwrap(), hub.budget())
+    };
+    let (person, clinician) = (of("person"), of("clinician"));
+    let next = page(&person, None).unwrap().next.unwrap();
+    assert_ne!(page(&person, None).unwrap().next.unwrap(), next, "equal places would show equal numbers");
+    assert_eq!(page(&person, Some(&next)).unwrap().matches[0].id, "b1");
+    assert_eq!(page(&clinician, Some(&next)).unwrap_err().kind, Kind::Invalid);
+    let plain = page(&Access::open("test"), None).unwrap().next.unwrap();
+    assert_eq!(page(&person, Some(&plain)).unwrap_err().kind, Kind::Invalid);
+}

@@ -164,7 +164,8 @@ fn capabilities(call: &Call) -> String {
 }
 
 fn history(call: &Call, level: &HistoryLevel, pairs: &[Pair]) -> Result<Answer, Failure> {
-    let query = HistoryQuery::read(pairs, level, call.app.hub.zone())?;
+    let pairs = call.app.hub.opened_pairs(&call.access, pairs)?;
+    let query = HistoryQuery::read(&pairs, level, call.app.hub.zone())?;
     let page = call.app.hub.history(&call.access, level, &query)?;
     let path = match level {
         HistoryLevel::System => format!("{}/_history", call.base),

@@ -351,7 +351,8 @@ async fn everything(
     id: String,
 ) -> Result<Answer, Failure> {
     parameters(&mut call, request).await?;
-    let asked = EverythingRequest::read(&call.app.hub, &call.pairs)?;
+    let pairs = call.app.hub.opened_pairs(&call.access, &call.pairs)?;
+    let asked = EverythingRequest::read(&call.app.hub, &pairs)?;
     let app = Arc::clone(&call.app);
     let work = move || {
         let owner = (resource_type, id.as_str());
