@@ -1,10 +1,12 @@
 //! Who acts.
 
+use serde::{Deserialize, Serialize};
+
 use crate::scope::Scopes;
 
 /// To what end (<https://terminology.hl7.org/ValueSet-v3-PurposeOfUse.html>). Purposes are kept apart: what is permitted
 /// for one is not permitted for another.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Purpose {
     /// Care by professionals.
     Care,
@@ -57,7 +59,7 @@ impl Purpose {
 }
 
 /// Who acts, as whoever signed them in vouches for. Ids are those of this hub's resources.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Subject {
     /// The user's id; none for a client that acts for itself.
     pub user: Option<String>,

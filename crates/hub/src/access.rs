@@ -16,6 +16,8 @@ pub struct Access {
     pub circumstances: Circumstances,
     /// What it may do; `None` if everything.
     pub rights: Option<Arc<Rights>>,
+    /// Whose rights these are.
+    pub subject: Option<Arc<Subject>>,
 }
 
 impl Access {
@@ -24,7 +26,7 @@ impl Access {
     #[must_use]
     pub fn open(channel: &str) -> Access {
         let circumstances = Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() };
-        Access { circumstances, rights: None }
+        Access { circumstances, rights: None, subject: None }
     }
 
     /// Only for an access to everything: what looks at the whole hub, or works on when its caller is gone.
@@ -83,6 +85,6 @@ impl Hub {
             channel: Some(channel.to_owned()),
             request_id: None,
         };
-        Ok(Access { circumstances, rights: Some(Arc::new(rights)) })
+        Ok(Access { circumstances, rights: Some(Arc::new(rights)), subject: Some(Arc::clone(subject)) })
     }
 }

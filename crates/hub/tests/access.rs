@@ -690,3 +690,34 @@ fn a_cursor_says_nothing_and_serves_nobody_else() {
     let plain = page(&Access::open("test"), None).unwrap().next.unwrap();
     assert_eq!(page(&person, Some(&plain)).unwrap_err().kind, Kind::Invalid);
 }
+
+#[test]
+fn a_binary_is_as_open_as_its_security_context() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World {
+        links: Vec::new(),
+        encounters: vec![(0, 0)],
+        observations: vec![(Some(1), 0)],
+        conditions: Vec::new(),
+        consents: Vec::new(),
+    };
+    let hub = filled(directory.path(), &world);
+    let all = Access::open("test");
+    for (id, context) in [("own", Some("Patient/p0")), ("other", Some("Observation/b0")), ("none", None)] {
+        let context =
+            context.map_or(String::new(), |c| format!(r#","securityContext":{{"reference":"{c}"}}"#));
+        let json = format!(
+            r#"{{"resourceType":"Binary","id":"{id}","contentType":"text/plain"{context},"data":"aGk="}}"#
+        );
+        put(&hub, &all, id, &json).unwrap();
+    }
+    let binary = r4().resource_type("Binary").unwrap();
+    for (name, seen) in [("person", "own"), ("proxy", "other"), ("clinician", "own"), ("researcher", "")] {
+        let subject = subjects().into_iter().find(|(n, _)| *n == name).unwrap().1;
+        let access = hub.access_of(&Arc::new(subject), "test").unwrap();
+        for id in ["own", "other", "none"] {
+            assert_eq!(hub.read(&access, binary, id, None).is_ok(), id == seen, "{name} reads {id}");
+            assert_eq!(hub.vread(&access, binary, id, "1", None).is_ok(), id == seen, "{name} vreads {id}");
+        }
+    }
+}

@@ -48,6 +48,10 @@ pub(super) fn is_operation(segments: &[String]) -> bool {
     segments.last().is_some_and(|s| s.starts_with('$'))
 }
 
+/// What may be called under an access to a part of the record; what is not here needs the whole.
+const RESTRICTED: &[&str] =
+    &["$everything", "$export", "$lastn", "$match", "$meta", "$meta-add", "$meta-delete", "$stats"];
+
 /// Carries an operation out.
 pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer, Failure> {
     let (place, name) = match call.segments.as_slice() {
@@ -59,6 +63,12 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             return Err(Failure::new(Kind::NotFound, IssueType::NotFound, message));
         }
     };
+    if !RESTRICTED.contains(&name.as_str()) {
+        call.access.whole(&name)?;
+    }
+    if name.starts_with("$meta") && !matches!(place, Place::Instance(..)) {
+        call.access.whole("$meta of a type or of the hub")?;
+    }
     let method = request.method().clone();
     if name.starts_with("$meta") {
         no_parameters(&call)?;
