@@ -41,7 +41,11 @@ impl Parsed {
     fn concerns(&self, subject: &Subject, now: Micros) -> bool {
         let is_in_time =
             self.period.0.is_none_or(|start| start <= now) && self.period.1.is_none_or(|end| now < end);
-        let is_actor = self.actors.is_empty() || self.actors.iter().any(|actor| is_actor(subject, actor));
+        // Who is in a group is not looked up: one that is denied something may hold anyone.
+        let is_denial = self.provisions.iter().any(|p| !p.is_permit);
+        let is_group = |actor: &String| actor.starts_with("Group/") || actor.starts_with("CareTeam/");
+        let is_actor = self.actors.is_empty()
+            || self.actors.iter().any(|actor| is_actor(subject, actor) || (is_denial && is_group(actor)));
         let is_purpose = self.purposes.is_empty() || self.purposes.contains(&Some(subject.acting_purpose()));
         is_in_time && is_actor && is_purpose
     }

@@ -50,6 +50,18 @@ impl Purpose {
         Purpose::CODES.iter().find(|(_, name, code)| *name == text || *code == text).map(|(p, ..)| *p)
     }
 
+    /// What roles are for, where nothing else is said.
+    #[must_use]
+    pub fn of_roles(roles: &[String]) -> Purpose {
+        let of = |role: &str| match role {
+            "person" | "proxy" => Some(Purpose::OwnUse),
+            "clinician" | "pharmacist" | "registrar" => Some(Purpose::Care),
+            "researcher" => Some(Purpose::Research),
+            _ => None,
+        };
+        roles.iter().find_map(|role| of(role)).unwrap_or(Purpose::Operations)
+    }
+
     /// Whether a person's Consents bind it. One's own use needs nobody's consent; in an emergency the reason stands in
     /// the audit instead.
     #[must_use]

@@ -135,6 +135,19 @@ impl fmt::Debug for Restriction {
     }
 }
 
+/// What decided about a row.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Verdict {
+    /// Whether it may be seen.
+    pub is_seen: bool,
+    /// For each layer the first grant that admits it, if one does.
+    pub admitted_by: Vec<Option<String>>,
+    /// What hides it, if something does.
+    pub hidden_by: Option<String>,
+    /// What its person's Consents say; nothing if they do not bind, or do not speak of it.
+    pub consent: Option<bool>,
+}
+
 impl Restriction {
     /// Whether rows of the type may be seen at all.
     #[must_use]

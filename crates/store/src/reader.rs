@@ -23,7 +23,7 @@ use crate::layout::{heads, ids, once, rows};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
 use crate::search::{Budget, Cursor, Failure, Found, Gate, Page, Searcher, Wanted};
 use crate::writer::{Published, Shared};
-use ::search::restriction::Restriction;
+use ::search::restriction::{Restriction, Verdict};
 
 /// What it may cost to decide whether one resource may be seen.
 const GATE_ROWS: u64 = 1_000_000;
@@ -99,6 +99,31 @@ impl Reader {
     fn gate(&self) -> Result<Option<Gate<'_>>, Error> {
         let Some(restriction) = &self.restriction else { return Ok(None) };
         Ok(Some(Gate::new(Arc::clone(restriction), self.newest(Budget::of_rows(GATE_ROWS))?)))
+    }
+
+    /// What decides about a resource, or would have decided as of a place: then who belongs where and what was consented
+    /// to are of then, too. `None` if it was not written by then, or nothing is restricted.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn explain(
+        &self,
+        resource_type: TypeId,
+        id: &str,
+        at: Option<Place>,
+    ) -> Result<Option<Verdict>, Error> {
+        let Some((number, head)) = self.head(&self.view()?, resource_type, id)? else { return Ok(None) };
+        let at = at.unwrap_or(self.published.place);
+        let is_there = match head.place <= at {
+            true => head.state == State::Live,
+            false => current_at(&self.view()?, &head, number, at)?.is_some_and(|k| k.text.is_some()),
+        };
+        let Some(restriction) = self.restriction.as_ref().filter(|_| is_there) else { return Ok(None) };
+        let instant = self.instant_of(at)?.max(0);
+        let (is_now, budget) = (at >= self.published.place, Budget::of_rows(GATE_ROWS));
+        let then = Searcher::at(self.view()?, at, is_now, instant, &self.shared.systems, budget);
+        let seat = Seat { person: head.person_at(at), resource: number };
+        Ok(Some(Gate::new(Arc::clone(restriction), then).explain(head.type_number, seat)?))
     }
 
     /// A search of all there is on the newest state.

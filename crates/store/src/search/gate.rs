@@ -14,14 +14,15 @@ use search::condition::{Condition, Now, Numbers as _, after_prefix};
 use search::query::Criterion;
 use search::{Parameter, parameters};
 
+use super::cursor::Rows;
 use super::stream::Stream;
 use super::{Failure, Searcher};
 use crate::engine::Family;
 use crate::fold::type_of;
 use crate::layout::heads::Head;
 use crate::layout::{heads, live};
-use crate::numbers::{NUMBER_BYTES, ResourceNumber, SEAT_BYTES, Seat, read_number};
-use search::restriction::{ConsentText, Grant, Provision, Restriction, Whose};
+use crate::numbers::{NUMBER_BYTES, ResourceNumber, SEAT_BYTES, Seat, number_bytes, read_number};
+use search::restriction::{ConsentText, Grant, Provision, Restriction, Verdict, Whose};
 
 /// More persons than this are not remembered; the memory begins anew.
 const REMEMBERED: usize = 100_000;
@@ -197,6 +198,37 @@ impl<'v> Gate<'v> {
         Ok(true)
     }
 
+    /// What decides about a row: by layer the first grant that admits it, what hides it, what Consents say.
+    pub(crate) fn explain(&self, type_number: u8, seat: Seat) -> Result<Verdict, Failure> {
+        let entries = Entries::Stored;
+        let mut verdict = Verdict {
+            is_seen: self.admits(type_number, seat)?,
+            consent: self.consented(type_number, seat, &entries)?,
+            ..Verdict::default()
+        };
+        let holds = |grant: &Grant, linked: &LinkedGrant| -> Result<bool, Failure> {
+            Ok(grant.types.has_number(type_number)
+                && self.is_of(grant, linked, seat.person)?
+                && self.satisfies(grant, linked, type_number, seat, &entries)?)
+        };
+        for (layer, linked) in self.restriction.layers.iter().zip(&self.layers) {
+            let mut first = None;
+            for (grant, linked) in layer.iter().zip(linked) {
+                let is_consented = !grant.needs_consent || verdict.consent == Some(true);
+                if first.is_none() && is_consented && holds(grant, linked)? {
+                    first = Some(grant.name.clone());
+                }
+            }
+            verdict.admitted_by.push(first);
+        }
+        for (grant, linked) in self.restriction.hidden.iter().zip(&self.hidden) {
+            if verdict.hidden_by.is_none() && holds(grant, linked)? {
+                verdict.hidden_by = Some(grant.name.clone());
+            }
+        }
+        Ok(verdict)
+    }
+
     /// Whether some row of a type that lies with a person could be admitted.
     fn may_have(&self, type_number: u8, person: ResourceNumber) -> Result<bool, Failure> {
         let bits = self.persons_of(person)?;
@@ -322,6 +354,9 @@ impl<'v> Gate<'v> {
 
     /// Whether a row under one of these prefixes lies with a person.
     fn has_row(&self, prefixes: &[Vec<u8>], person: ResourceNumber) -> Result<bool, Failure> {
+        if !self.now.is_now {
+            return self.had_row(prefixes, person);
+        }
         let mut open = self.rows.borrow_mut();
         for prefix in prefixes {
             self.now.budget.take()?;
@@ -337,6 +372,17 @@ impl<'v> Gate<'v> {
                 }
             } else {
                 rows.status()?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// The same, as of a place before the last.
+    fn had_row(&self, prefixes: &[Vec<u8>], person: ResourceNumber) -> Result<bool, Failure> {
+        for prefix in prefixes {
+            let start = [prefix.as_slice(), &number_bytes(person.0)].concat();
+            if Rows::new(&self.now, &start, &after_prefix(&start), false)?.is_valid() {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -397,7 +443,8 @@ impl<'v> Gate<'v> {
         let Some(value) = self.now.view.get(Family::State, heads::key(seat.resource))? else {
             return Ok(seat);
         };
-        Ok(Head::decode(&value)?.seat(seat.resource))
+        let head = Head::decode(&value)?;
+        Ok(Seat { person: head.person_at(self.now.at), resource: seat.resource })
     }
 
     /// What the person's Consents say of a row: permit, deny, or nothing.
@@ -434,23 +481,18 @@ impl<'v> Gate<'v> {
         if let Some(consents) = &self.restriction.consents {
             let consent = r4().resource_number(r4().well_known().consent).unwrap_or(u8::MAX);
             for patient in self.now.linked(person)? {
-                let prefix =
-                    [[consent, live::ALL].as_slice(), &patient.0.to_be_bytes()[8 - NUMBER_BYTES..]].concat();
-                let mut rows = self.now.view.range(Family::Live, &prefix, &after_prefix(&prefix));
-                rows.seek_to_first();
-                while let Some(key) = rows.key() {
-                    self.now.budget.take()?;
-                    if let Some((_, seat)) = live::read_key(key)
-                        && let Some(kept) = self.now.kept_now(seat)?
+                let prefix = [[consent, live::ALL].as_slice(), &number_bytes(patient.0)].concat();
+                let mut rows = Rows::new(&self.now, &prefix, &after_prefix(&prefix), false)?;
+                while rows.is_valid() {
+                    if let Some(kept) = self.now.kept_here(rows.seat())?
+                        && let Some((text, _)) = &kept.text
                     {
-                        let Some((text, _)) = &kept.text else { continue };
                         let consent = ConsentText { id: &kept.id, version: kept.version, text };
                         let provisions = consents.provisions(consent, self.now.instant);
                         found.extend(provisions.iter().map(|p| (p.clone(), RefCell::default())));
                     }
-                    rows.next();
+                    rows.advance()?;
                 }
-                rows.status()?;
             }
         }
         let found: PersonProvisions = found.into();

@@ -46,7 +46,7 @@ use crate::engine::{Family, View};
 use crate::error::Error;
 use crate::layout::{ids, symbols};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
-use crate::reader::{Kept, kept, stored_head};
+use crate::reader::{Kept, kept, stored_head, version_at};
 use ::search::restriction::Restriction;
 
 /// Why a search has no answer.
@@ -171,10 +171,13 @@ impl<'v> Searcher<'v> {
         self.gate.as_ref().map_or(Ok(true), |gate| gate.admits(type_number, seat))
     }
 
-    /// The current version of a resource.
-    fn kept_now(&self, seat: Seat) -> Result<Option<Kept>, Failure> {
+    /// The version of a resource that holds at the search's place.
+    fn kept_here(&self, seat: Seat) -> Result<Option<Kept>, Failure> {
         let head = stored_head(&self.view, seat.resource)?;
-        Ok(kept(&self.view, &head, seat.resource, head.place)?)
+        if head.place <= self.at {
+            return Ok(kept(&self.view, &head, seat.resource, head.place)?);
+        }
+        Ok(version_at(&self.view, &head, seat.resource, self.at)?.map(|(_, kept)| kept))
     }
 
     /// The first resources that match, at most `limit`.
