@@ -76,6 +76,27 @@ pub fn statement(about: &About<'_>) -> String {
     json.finish()
 }
 
+/// What there is of terminology: searches by code and text, and no code systems that are expanded or validated here.
+#[must_use]
+pub fn terminology(about: &About<'_>) -> String {
+    let mut json = JsonWriter::new();
+    json.object(|c| {
+        c.member("resourceType", "TerminologyCapabilities");
+        c.member("status", "active");
+        c.member("date", about.started);
+        c.member("kind", "instance");
+        c.name("software").object(|s| {
+            s.member("name", "Yojigen");
+            s.member("version", about.version);
+        });
+        c.name("implementation").object(|i| {
+            i.member("description", "An open health hub");
+            i.member("url", about.base);
+        });
+    });
+    json.finish()
+}
+
 /// Where subscribers open a websocket.
 #[must_use]
 pub fn websocket(base: &str) -> String {
