@@ -101,12 +101,7 @@ impl Hub {
         };
         let entries: Vec<NodeRef<'_>> = root.all("entry").collect();
         if entries.len() > self.limits.bundle_entries {
-            let message = format!(
-                "{} entries; at most {} are accepted in one request. Load larger amounts with: yojigen import FILE --server URL",
-                entries.len(),
-                self.limits.bundle_entries
-            );
-            return Err(Failure::new(Kind::TooLarge, IssueType::TooLong, message).under("Bundle.entry"));
+            return Err(too_many_entries(self.limits.bundle_entries));
         }
         if kind.as_deref() == Some("history") {
             let requests: Vec<_> = entries.iter().map(|e| recorded(*e)).collect();
@@ -377,6 +372,15 @@ impl Hub {
             .collect();
         Ok(self.transaction_commands(None, requests, ids)?.0)
     }
+}
+
+/// The refusal of a Bundle with more entries than are accepted.
+#[must_use]
+pub fn too_many_entries(limit: usize) -> Failure {
+    let message = format!(
+        "more than {limit} entries; no more are accepted in one request. Load larger amounts with: yojigen import FILE --server URL"
+    );
+    Failure::new(Kind::TooLarge, IssueType::TooLong, message).under("Bundle.entry")
 }
 
 /// The entries in the order they are done.

@@ -20,6 +20,9 @@ pub(super) type Read = (Resource, Vec<(usize, Failure)>);
 
 /// Reads a Bundle.
 pub(super) fn read(format: Format, bytes: &[u8], limits: &Limits) -> Result<Read, Failure> {
+    if format == Format::Xml && fhir::xml::has_more_entries(bytes, limits.bundle_entries) {
+        return Err(hub::too_many_entries(limits.bundle_entries));
+    }
     let failure = match format.read(bytes, limits) {
         Ok(resource) => return Ok((resource, Vec::new())),
         Err(failure) => failure,
