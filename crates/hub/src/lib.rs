@@ -66,7 +66,10 @@ pub use search_type::SearchAnswer;
 pub use search_type::SearchRequest;
 pub use stats::StatsRequest;
 pub use subscriptions::{Bound, Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
-pub use transaction::{Batch, EntryResponse, Prefer, described, findings, is_bundle, version_of_etag};
+pub use transaction::{
+    Batch, EntryResponse, Prefer, ReadCondition, described, findings, is_bundle, too_many_entries,
+    version_of_etag,
+};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -42,6 +42,8 @@ impl Prepared {
 pub struct WriteOptions {
     /// The version that must be current (`If-Match`).
     pub if_match: Option<u64>,
+    /// Only if nothing is there (`If-None-Match: *`).
+    pub must_be_new: bool,
     /// Do it once under this key, however often it is asked.
     pub once: Option<[u8; 16]>,
     /// Provenance that goes with it (`X-Provenance`).
