@@ -153,6 +153,7 @@ impl Hub {
             answer.query.count.unwrap_or(self.search_limits.default_count).min(self.search_limits.max_count);
         fill(&reader, &queries, start, place, count, budget, &mut answer)?;
         once_each(&mut answer);
+        access.saw_all(answer.matches.iter().chain(&answer.included));
         Ok(answer)
     }
 

@@ -6,7 +6,8 @@ use fhir::date_time::Micros;
 use fhir::subset::Subset;
 use fhir::{IssueType, TypeId, r4};
 use hub::{
-    EntryResponse, Failure, HistoryLevel, HistoryQuery, Kind, SearchRequest, SystemSearch, bundle, capability,
+    AuditEventRequest, EntryResponse, Failure, HistoryLevel, HistoryQuery, Kind, SearchRequest, SystemSearch,
+    bundle, capability,
 };
 use search::query::{self, Pair, SubsetAsked};
 use store::{Budget, Kept};
@@ -86,6 +87,21 @@ fn simple(call: &Call, found: Interaction, pairs: &[Pair]) -> Result<Answer, Fai
         Interaction::Read { name, id } => {
             let resource_type = type_named(&name)?;
             let asked = ReadParameters::of(call, pairs, resource_type)?;
+            if name == "AuditEvent"
+                && let Some((json, instant)) = call.app.hub.audit_event(&call.access, &id, &call.base)?
+            {
+                let answer = match &asked.subset {
+                    None => Answer::json(200, json),
+                    Some(part) => {
+                        let mut out = String::new();
+                        fhir::subset::write(&json, part, &mut out);
+                        Answer::json(200, out)
+                    }
+                };
+                return Ok(answer
+                    .with(header::ETAG, bundle::etag(1))
+                    .with(header::LAST_MODIFIED, headers::http_date(instant)));
+            }
             let kept = call.app.hub.read(&call.access, resource_type, &id, asked.as_of)?;
             of_kept(call, &kept, &asked)
         }
@@ -186,7 +202,9 @@ pub(super) async fn search_by_post(mut call: Call, request: Request) -> Result<A
         ));
     }
     let request_headers = request.headers().clone();
+    let request_query = request.uri().query().unwrap_or_default().to_owned();
     let read = body::read(&call.app, request, 1 << 20).await?;
+    call.access.asked(&query_of(&request_query, &read.bytes));
     call.pairs.extend(body::form(&read)?);
     if call.pairs.iter().any(|(name, _)| matches!(name.as_str(), "_format" | "_pretty")) {
         call.presentation = format::negotiate(&request_headers, &mut call.pairs)?;
@@ -211,16 +229,30 @@ pub(super) async fn search_by_post(mut call: Call, request: Request) -> Result<A
     }
 }
 
+/// What a search by POST asks: what stands in the address, then the form.
+fn query_of(address: &str, form: &[u8]) -> String {
+    let form = String::from_utf8_lossy(form);
+    if address.is_empty() { form.into_owned() } else { format!("{address}&{form}") }
+}
+
 /// A search, first with a small budget where it arrived; if that does not suffice, anew in the heavy lane.
 async fn search(
     call: Call,
     name: Option<String>,
     compartment: Option<(String, String)>,
 ) -> Result<Answer, Failure> {
-    // Of several types each would look at so many rows: that is no light work.
-    let light = Budget::of_rows(if name.is_some() { call.app.lanes.limits.light_rows } else { 0 });
-    match run_search(&call, name.as_deref(), compartment.as_ref(), &call.pairs, light) {
-        Err(failure) if failure.kind == Kind::TooCostly => {
+    // Of several types each would look at so many rows: that is no light work. The ledger is flushed first.
+    let is_heavy = name.is_none() || is_of_ledger(&call, name.as_deref(), compartment.as_ref(), &call.pairs);
+    let light = Budget::of_rows(if is_heavy { 0 } else { call.app.lanes.limits.light_rows });
+    let tried = if is_heavy {
+        None
+    } else {
+        Some(run_search(&call, name.as_deref(), compartment.as_ref(), &call.pairs, light))
+    };
+    match tried {
+        Some(Err(failure)) if failure.kind != Kind::TooCostly => Err(failure),
+        Some(Ok(answer)) => Ok(answer),
+        _ => {
             let app = std::sync::Arc::clone(&call.app);
             let budget = call.app.hub.budget();
             app.lanes
@@ -228,7 +260,38 @@ async fn search(
                 .await
                 .unwrap_or_else(|| Err(interrupted()))
         }
-        done => done,
+    }
+}
+
+/// Whether a search is for the hub's own audit events.
+fn is_of_ledger(
+    call: &Call,
+    name: Option<&str>,
+    compartment: Option<&(String, String)>,
+    pairs: &[Pair],
+) -> bool {
+    name == Some("AuditEvent")
+        && compartment.is_none_or(|(owner, _)| owner == "Patient")
+        && call.app.hub.ledger().is_some()
+        && !pairs.iter().any(|(name, value)| name == "_ledger" && value == "false")
+}
+
+/// Notes whom a search names, whatever it finds.
+fn asked_for(call: &Call, compartment: Option<&(String, String)>, pairs: &[Pair]) {
+    if let Some((_, id)) = compartment.filter(|(owner, _)| owner == "Patient") {
+        call.access.asked_for(id);
+    }
+    let named = pairs.iter().filter(|(name, _)| {
+        matches!(name.as_str(), "patient" | "subject" | "patient:Patient" | "subject:Patient")
+    });
+    for (name, value) in named {
+        for one in value.split(',') {
+            let local = one.strip_prefix("Patient/");
+            let bare = Some(one).filter(|id| !id.contains(['/', ':', '|']) && name != "subject");
+            if let Some(id) = local.or(bare).filter(|id| !id.is_empty()) {
+                call.access.asked_for(id);
+            }
+        }
     }
 }
 
@@ -239,6 +302,7 @@ fn run_search(
     pairs: &[Pair],
     budget: Budget,
 ) -> Result<Answer, Failure> {
+    asked_for(call, compartment, pairs);
     let owner =
         compartment.map(|(owner, id)| Ok::<_, Failure>((type_named(owner)?, id.as_str()))).transpose()?;
     let Some(name) = name else {
@@ -250,7 +314,19 @@ fn run_search(
             compartment.map_or_else(|| call.base.clone(), |(owner, id)| format!("{base}/{owner}/{id}/*"));
         return Ok(Answer::json(200, bundle::searchset(&answer, base, &path)));
     };
+    if is_of_ledger(call, Some(name), compartment, pairs) {
+        let patient = compartment.map(|(_, id)| id.as_str());
+        let asked = AuditEventRequest::read(&call.app.hub, patient, pairs)?;
+        return Ok(Answer::json(200, call.app.hub.audit_events(&call.access, &asked, &call.base)?));
+    }
     let resource_type = type_named(name)?;
+    let stored: Vec<Pair>;
+    let pairs = if name == "AuditEvent" && call.app.hub.ledger().is_some() {
+        stored = pairs.iter().filter(|(name, _)| name != "_ledger").cloned().collect();
+        stored.as_slice()
+    } else {
+        pairs
+    };
     let request = SearchRequest {
         resource_type,
         compartment: owner,
@@ -270,6 +346,7 @@ fn run_search(
 
 /// Answers an address within a batch or transaction.
 pub(super) fn entry(call: &Call, url: &str) -> EntryResponse {
+    call.access.reads();
     let relative = url.strip_prefix(&call.base).unwrap_or(url).trim_start_matches('/');
     let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
     let answer = || -> Result<Answer, Failure> {

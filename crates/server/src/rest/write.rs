@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use fhir::{IssueType, Limits, Resource, TypeId, r4};
-use hub::{Access, Failure, Hub, Kind, Prefer, Prepared, WriteOptions, findings, outcome};
+use hub::{Access, Failure, Hub, Kind, OWN_IDS, Prefer, Prepared, WriteOptions, findings, outcome};
 use store::{CommandOutcome, Effect, Outcome, Rejection};
 use tokio::sync::oneshot;
 
@@ -33,7 +33,11 @@ pub(super) fn no_parameters(call: &Call) -> Result<(), Failure> {
 /// Submits a write; its outcome comes later.
 pub(super) fn propose(call: &Call, prepared: Prepared) -> oneshot::Receiver<Result<Outcome, Rejection>> {
     let (sender, receiver) = oneshot::channel();
+    let access = call.access.clone();
     call.app.hub.submit(prepared, move |outcome| {
+        if outcome.as_ref().is_ok_and(|outcome| outcome.place.is_some()) {
+            access.committed();
+        }
         let _ = sender.send(outcome);
     });
     receiver
@@ -263,6 +267,11 @@ pub(super) async fn update(call: Call, request: Request) -> Result<Answer, Failu
     no_parameters(&call)?;
     let resource_type = type_named(&call.segments[0])?;
     let id = call.segments[1].clone();
+    if r4().type_name(resource_type) == "AuditEvent" && OWN_IDS.iter().any(|own| id.starts_with(own)) {
+        let message =
+            format!("AuditEvent/{id}: ids that begin with {} are the hub's own", OWN_IDS.join(" or "));
+        return Err(Failure::new(Kind::Unprocessable, IssueType::BusinessRule, message));
+    }
     let prepared = prepare(
         &call,
         request,

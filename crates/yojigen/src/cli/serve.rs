@@ -23,6 +23,9 @@ pub(crate) struct ServeArguments {
     /// What becomes of references to resources of this hub that are not there
     #[arg(long, value_enum, default_value_t = ReferencesArgument::Record)]
     pub references: ReferencesArgument,
+    /// Whether who looks at whom is recorded in the ledger; if nothing is said it is off with --open, else on
+    #[arg(long, value_enum)]
+    pub audit: Option<AuditArgument>,
     /// Let $purge destroy what resources said, beyond recall
     #[arg(long)]
     pub allow_purge: bool,
@@ -38,6 +41,15 @@ pub(crate) struct ServeArguments {
     pub resources: ResourceLimitArguments,
     #[command(flatten)]
     pub limits: LimitArguments,
+}
+
+/// Whether reading is audited.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuditArgument {
+    /// Each read has a record before it is answered
+    On,
+    /// Nobody knows who looked
+    Off,
 }
 
 /// What becomes of references to what is not there.
