@@ -7,6 +7,7 @@ use fhir::{IssueType, TypeId, r4};
 use search::restriction::Rights;
 use store::Circumstances;
 
+use crate::seen::Seen;
 use crate::{Failure, Hub, Kind};
 
 /// An access to the record.
@@ -18,6 +19,8 @@ pub struct Access {
     pub rights: Option<Arc<Rights>>,
     /// Whose rights these are.
     pub subject: Option<Arc<Subject>>,
+    /// Collects whose rows leave, for the ledger; none where reading is not audited. No part of what an access is.
+    pub seen: Option<Arc<Seen>>,
 }
 
 impl Access {
@@ -26,7 +29,7 @@ impl Access {
     #[must_use]
     pub fn open(channel: &str) -> Access {
         let circumstances = Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() };
-        Access { circumstances, rights: None, subject: None }
+        Access { circumstances, rights: None, subject: None, seen: None }
     }
 
     /// Only for an access to everything: what looks at the whole hub, or works on when its caller is gone.
@@ -85,6 +88,7 @@ impl Hub {
             channel: Some(channel.to_owned()),
             request_id: None,
         };
-        Ok(Access { circumstances, rights: Some(Arc::new(rights)), subject: Some(Arc::clone(subject)) })
+        let (rights, subject) = (Some(Arc::new(rights)), Some(Arc::clone(subject)));
+        Ok(Access { circumstances, rights, subject, seen: None })
     }
 }

@@ -148,6 +148,7 @@ impl Hub {
             if request.since.is_some_and(|since| kept.instant < since) {
                 return;
             }
+            access.saw(&kept);
             entries.push(if entries.is_empty() { '[' } else { ',' });
             entries.push_str("{\"fullUrl\":");
             quote(&mut entries, &format!("{base}/{}", bundle::local_name(&kept)));

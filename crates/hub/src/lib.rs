@@ -7,6 +7,8 @@
 //! may see and do are its rights, which become part of every plan of the store and of every decision of the fold.
 
 mod access;
+mod audit;
+mod audit_event;
 pub mod bundle;
 pub mod capability;
 mod clock;
@@ -35,12 +37,15 @@ mod request;
 mod seal;
 mod search_system;
 mod search_type;
+mod seen;
 mod stats;
 mod subscriptions;
 mod transaction;
 mod update;
 
 pub use access::Access;
+pub use audit::{Audited, Peer, unwritten};
+pub use audit_event::{AuditEventRequest, OWN_IDS};
 pub use clock::{OsEntropy, SystemClock};
 pub use conditional::{ATTEMPTS, ConditionalDelete};
 pub use everything::EverythingRequest;
@@ -64,6 +69,7 @@ pub use request::{Prepared, WriteOptions, once_key};
 pub use search_system::SystemSearch;
 pub use search_type::SearchAnswer;
 pub use search_type::SearchRequest;
+pub use seen::Seen;
 pub use stats::StatsRequest;
 pub use subscriptions::{Bound, Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
 pub use transaction::{
@@ -116,6 +122,8 @@ pub struct Hub {
     pub subscription_rules: Arc<SubscriptionRules>,
     /// From where `$import` may fetch.
     pub import_rules: Arc<SubscriptionRules>,
+    /// Where reads are recorded, if they are.
+    pub ledger: Option<Arc<ledger::Ledger>>,
     pub(crate) bell: Arc<subscriptions::Bell>,
     /// The rules of who may see and do what.
     pub policy: Arc<Policy>,
@@ -139,6 +147,7 @@ impl Hub {
             match_model: None,
             subscription_rules: Arc::default(),
             import_rules: Arc::default(),
+            ledger: None,
             bell: Arc::default(),
             policy: Arc::new(Policy::standard(zone.clone())),
             consents: Arc::new(ConsentMemory::new(zone)),

@@ -71,7 +71,7 @@ impl Hub {
         let place = self.place(&reader, as_of)?;
         let name = format!("{}/{id}", r4().type_name(resource_type));
         match reader.read(resource_type, id, place)? {
-            Some(kept) => existing(kept, &name),
+            Some(kept) => existing(access, kept, &name),
             None if as_of.is_some() => Err(Failure::new(
                 Kind::NotFound,
                 IssueType::NotFound,
@@ -102,7 +102,7 @@ impl Hub {
             None => None,
         };
         match found {
-            Some(kept) => existing(kept, &name),
+            Some(kept) => existing(access, kept, &name),
             None => Err(Failure::new(Kind::NotFound, IssueType::NotFound, format!("there is no {name}"))),
         }
     }
@@ -116,7 +116,7 @@ fn security_context(text: &str) -> Option<(TypeId, String)> {
     Some((r4().resource_type(name)?, id.to_owned()))
 }
 
-fn existing(kept: Kept, name: &str) -> Result<Kept, Failure> {
+fn existing(access: &Access, kept: Kept, name: &str) -> Result<Kept, Failure> {
     if kept.is_destroyed {
         let message = format!("the text of {name} has been destroyed");
         return Err(Failure {
@@ -132,5 +132,6 @@ fn existing(kept: Kept, name: &str) -> Result<Kept, Failure> {
             ..Failure::new(Kind::Gone, IssueType::Deleted, message)
         });
     }
+    access.saw(&kept);
     Ok(kept)
 }

@@ -158,6 +158,7 @@ impl Hub {
         fill(&reader, &queries, start, place, count, budget, &mut answer)?;
         once_each(&mut answer);
         answer.next = answer.next.map(|text| self.sealed(access, text)).transpose()?;
+        access.saw_all(answer.matches.iter().chain(&answer.included));
         Ok(answer)
     }
 

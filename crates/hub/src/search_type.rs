@@ -81,9 +81,11 @@ impl Hub {
         let keep = |found: &[store::Found]| {
             found.iter().filter_map(|f| reader.kept(*f, place).transpose()).collect::<Result<Vec<Kept>, _>>()
         };
+        let (matches, included) = (keep(&page.matches)?, keep(&page.included)?);
+        access.saw_all(matches.iter().chain(&included));
         Ok(SearchAnswer {
-            matches: keep(&page.matches)?,
-            included: keep(&page.included)?,
+            matches,
+            included,
             total: page.total,
             next: page.next.map(|c| self.sealed(access, c.encode())).transpose()?,
             previous: page.previous.map(|c| self.sealed(access, c.encode())).transpose()?,

@@ -1,5 +1,6 @@
 //! Reading: one state of the store, now or as of any place before.
 
+mod commits;
 mod history;
 mod sweep;
 

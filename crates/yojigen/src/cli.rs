@@ -6,6 +6,7 @@
 
 mod access;
 mod config;
+mod ledger;
 mod log;
 mod serve;
 
@@ -13,9 +14,10 @@ pub(crate) use self::access::{
     AccessTask, CompareArguments, ExplainArguments, SubjectArguments, WhoArguments,
 };
 pub(crate) use self::config::ConfigTask;
+pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};
 pub(crate) use self::log::{LogShowArguments, LogTailArguments, LogTask};
 pub(crate) use self::serve::{
-    ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
+    AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
     SubscriptionArguments,
 };
 
@@ -118,6 +120,9 @@ Examples:
     /// Who may see what, and why
     #[command(subcommand)]
     Access(AccessTask),
+    /// Read a hub's ledger: who looked at whom, when and why
+    #[command(subcommand)]
+    Ledger(LedgerTask),
     /// Read a hub's log: who wrote what, when
     #[command(subcommand)]
     Log(LogTask),

@@ -13,6 +13,7 @@
 //!
 //! A hub without subscriptions does not walk its log at all: when the first one is written, the walk begins there.
 
+mod audit;
 mod bell;
 mod definition;
 mod delivery;

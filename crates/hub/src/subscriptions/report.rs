@@ -192,6 +192,11 @@ impl Subscriptions {
             _ => d.content,
         });
         let content = content.or(own).unwrap_or(Content::IdOnly);
+        if access.seen.is_some() && content != Content::Empty {
+            for one in &told {
+                access.saw_all(&one.resource(&reader)?);
+            }
+        }
         if content == Content::FullResource {
             let mut bytes = 0;
             for one in &told {

@@ -218,6 +218,7 @@ pub(super) async fn parameters(call: &mut Call, request: Request) -> Result<(), 
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     if content_type.is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
         let sent = body::read(&call.app, request, 1 << 20).await?;
+        call.access.asked(&String::from_utf8_lossy(&sent.bytes));
         call.pairs.extend(body::form(&sent)?);
         return Ok(());
     }
@@ -236,6 +237,7 @@ pub(super) async fn parameters(call: &mut Call, request: Request) -> Result<(), 
         };
         call.pairs.push((name.into_owned(), value.into_owned()));
     }
+    call.access.asked(&super::write::criteria(call));
     Ok(())
 }
 

@@ -183,7 +183,13 @@ impl Reader {
     }
 
     /// The last commit at or before a place that has a circumstance.
-    fn commit_with(&self, view: &View<'_>, field: u8, text: &str, at: Place) -> Result<Option<Place>, Error> {
+    pub(super) fn commit_with(
+        &self,
+        view: &View<'_>,
+        field: u8,
+        text: &str,
+        at: Place,
+    ) -> Result<Option<Place>, Error> {
         let prefix = circumstances::prefix(field, text);
         let start = circumstances::key(field, text, at);
         let mut commits = view.range(Family::State, &start, &::search::condition::after_prefix(&prefix));
