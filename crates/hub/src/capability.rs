@@ -48,18 +48,7 @@ const SUBSCRIPTION_OPERATIONS: &[(&str, &str)] =
 pub fn statement(about: &About<'_>) -> String {
     let mut json = JsonWriter::new();
     json.object(|c| {
-        c.member("resourceType", "CapabilityStatement");
-        c.member("status", "active");
-        c.member("date", about.started);
-        c.member("kind", "instance");
-        c.name("software").object(|s| {
-            s.member("name", "Yojigen");
-            s.member("version", about.version);
-        });
-        c.name("implementation").object(|i| {
-            i.member("description", "An open health hub");
-            i.member("url", about.base);
-        });
+        write_head(c, "CapabilityStatement", about);
         c.member("fhirVersion", "4.0.1");
         c.name("format").array(|f| {
             f.string("application/fhir+json").string("json").string("application/fhir+xml").string("xml");
@@ -72,6 +61,32 @@ pub fn statement(about: &About<'_>) -> String {
         c.name("rest").array(|list| {
             list.object(|rest| write_rest(rest, about));
         });
+    });
+    json.finish()
+}
+
+/// What both kinds of statements begin with.
+fn write_head(json: &mut JsonWriter, name: &str, about: &About<'_>) {
+    json.member("resourceType", name);
+    json.member("status", "active");
+    json.member("date", about.started);
+    json.member("kind", "instance");
+    json.name("software").object(|s| {
+        s.member("name", "Yojigen");
+        s.member("version", about.version);
+    });
+    json.name("implementation").object(|i| {
+        i.member("description", "An open health hub");
+        i.member("url", about.base);
+    });
+}
+
+/// What there is of terminology: searches by code and text, and no code systems that are expanded or validated here.
+#[must_use]
+pub fn terminology(about: &About<'_>) -> String {
+    let mut json = JsonWriter::new();
+    json.object(|c| {
+        write_head(c, "TerminologyCapabilities", about);
     });
     json.finish()
 }

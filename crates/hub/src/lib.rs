@@ -3,9 +3,8 @@
 //! Every write, wherever it comes from, becomes a [`store::Proposal`] here and meets the others at one door; every read
 //! is made here. REST, import and pages only translate. Each operation on the record is one file.
 //!
-//! Every function takes an [`Access`]: who acts, for whom, why. There is no authorisation yet, so an access only
-//! carries circumstances, which the log keeps; restricting what a read may see will happen here, in the query, and
-//! nowhere else.
+//! Every function takes an [`Access`]: who acts, for whom, why. What the log keeps of it are its circumstances; what it
+//! may see and do are its rights, which become part of every plan of the store and of every decision of the fold.
 
 mod access;
 mod audit;
@@ -35,6 +34,7 @@ mod purge;
 mod read;
 mod references;
 mod request;
+mod seal;
 mod search_system;
 mod search_type;
 mod seen;
@@ -72,11 +72,15 @@ pub use search_type::SearchRequest;
 pub use seen::Seen;
 pub use stats::StatsRequest;
 pub use subscriptions::{Bound, Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
-pub use transaction::{Batch, EntryResponse, Prefer, described, findings, is_bundle, version_of_etag};
+pub use transaction::{
+    Batch, EntryResponse, Prefer, ReadCondition, described, findings, is_bundle, too_many_entries,
+    version_of_etag,
+};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ::access::{ConsentMemory, Policy};
 use fhir::Limits;
 use store::{Budget, Store};
 
@@ -121,6 +125,10 @@ pub struct Hub {
     /// Where reads are recorded, if they are.
     pub ledger: Option<Arc<ledger::Ledger>>,
     pub(crate) bell: Arc<subscriptions::Bell>,
+    /// The rules of who may see and do what.
+    pub policy: Arc<Policy>,
+    consents: Arc<ConsentMemory>,
+    seal: seal::Seal,
 }
 
 impl Hub {
@@ -128,6 +136,7 @@ impl Hub {
     #[must_use]
     pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
         let ids = Arc::new(Mutex::new(IdSource::new()));
+        let zone = store.zone().clone();
         Hub {
             store: Arc::new(store),
             ids,
@@ -140,6 +149,9 @@ impl Hub {
             import_rules: Arc::default(),
             ledger: None,
             bell: Arc::default(),
+            policy: Arc::new(Policy::standard(zone.clone())),
+            consents: Arc::new(ConsentMemory::new(zone)),
+            seal: seal::Seal::new(),
         }
     }
 

@@ -68,6 +68,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         ConditionalDeleteArgument::Multiple => ConditionalDelete::Multiple,
     };
     hub.may_purge = arguments.allow_purge;
+    if let Some(file) = &arguments.access_rules {
+        hub.policy = Arc::new(crate::access::policy(Some(file), hub.zone())?);
+    }
     let mut import_rules = SubscriptionRules::default();
     for source in &arguments.import_sources {
         import_rules.allow(source).map_err(|e| anyhow!("--import-source: {e}"))?;

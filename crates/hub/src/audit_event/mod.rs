@@ -15,14 +15,14 @@ pub use self::request::AuditEventRequest;
 
 use fhir::date_time::format_instant;
 use fhir::json::JsonWriter;
-use fhir::r4;
+use fhir::{IssueType, r4};
 use ledger::{Event, Filter, Found, Ledger, Record, Sight};
 use store::Place;
 
 use self::request::Cursor;
 use self::written::Written;
 use crate::audit::unwritten;
-use crate::{Access, Failure, Hub, bundle, outcome};
+use crate::{Access, Failure, Hub, Kind, bundle, outcome};
 
 /// Ids of AuditEvents that the hub makes begin so; nothing else is stored under them.
 pub const OWN_IDS: [&str; 2] = ["ledger-", "log-"];
@@ -144,9 +144,11 @@ impl Hub {
         base: &str,
     ) -> Result<String, Failure> {
         let Some(ledger) = &self.ledger else { return Err(request::no_ledger()) };
+        may_ask(access, &request.patients)?;
         // One sees one's own reads.
         ledger.flush().map_err(|e| unwritten(&e))?;
-        let reader = self.reader(access);
+        // Whom the events are told to is decided above.
+        let reader = self.store.reader();
         let mut persons: Vec<String> = Vec::new();
         for id in &request.patients {
             access.asked_for(id);
@@ -211,7 +213,7 @@ impl Hub {
     ) -> Result<Option<(String, i64)>, Failure> {
         let Some(ledger) = &self.ledger else { return Ok(None) };
         let Some((kind, number, at)) = parse(id) else { return Ok(None) };
-        let reader = self.reader(access);
+        let reader = self.store.reader();
         let told = match kind {
             "ledger" => {
                 ledger.flush().map_err(|e| unwritten(&e))?;
@@ -226,13 +228,35 @@ impl Hub {
                 Some(Told::of_written(written, part))
             }),
         };
-        Ok(told.map(|told| {
-            told.is_seen(access);
-            let mut json = JsonWriter::new();
-            told.write(&mut json, ledger.records().node(), base);
-            (json.finish(), told.record.instant)
-        }))
+        let Some(told) = told else { return Ok(None) };
+        match &told.part {
+            Part::Person(_, id) => may_ask(access, std::slice::from_ref(id))?,
+            Part::Whole | Part::Unnamed => may_ask(access, &[])?,
+        }
+        told.is_seen(access);
+        let mut json = JsonWriter::new();
+        told.write(&mut json, ledger.records().node(), base);
+        Ok(Some((json.finish(), told.record.instant)))
     }
+}
+
+/// Who looked at somebody is for that person (or who acts for them) and for those who see everything.
+fn may_ask(access: &Access, patients: &[String]) -> Result<(), Failure> {
+    if access.rights.is_none() {
+        return Ok(());
+    }
+    if let Some(resource_type) = r4().resource_type("AuditEvent") {
+        access.of_type(resource_type)?;
+    }
+    let is_own = |id: &String| {
+        let subject = access.subject.as_ref();
+        subject.is_some_and(|s| s.patient.as_ref() == Some(id) || s.proxied.contains(id))
+    };
+    if !patients.is_empty() && patients.iter().all(is_own) {
+        return Ok(());
+    }
+    let message = "who looked is told to the person (AuditEvent?patient=…, one's own id) and to an access to everything";
+    Err(Failure::new(Kind::Forbidden, IssueType::Forbidden, message))
 }
 
 /// The part an id's last number means; `None` if it means nobody.

@@ -258,7 +258,7 @@ impl Inner {
                 channel: Some("subscriptions".to_owned()),
                 ..Circumstances::default()
             },
-            ..Access::default()
+            ..Access::open("subscriptions")
         };
         let on = On { resource_type: subscription_type(), id, if_match: Some(version), condition: None };
         let change = |current: &Resource| with_status(current, status, error, &self.hub.limits);

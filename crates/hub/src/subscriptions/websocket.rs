@@ -70,6 +70,7 @@ impl Subscriptions {
         pairs: &[Pair],
         url: &str,
     ) -> Result<String, Failure> {
+        access.whole("$get-ws-binding-token")?;
         let mut ids: Vec<String> = id.into_iter().map(str::to_owned).collect();
         for (name, value) in pairs {
             if name != "id" || id.is_some() {

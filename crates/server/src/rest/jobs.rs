@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use fhir::{Issue, IssueType, TypeId, r4};
 use hub::{
-    Access, BulkDeleteRequest, ExportLevel, ExportRequest, Failure, ImportRequest, JobState, Jobs, Kind, Work,
+    Access, BulkDeleteRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs, Kind,
+    Work,
 };
 use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
@@ -93,9 +94,14 @@ fn unknown(id: &str) -> Failure {
     Failure::new(Kind::NotFound, IssueType::NotFound, message)
 }
 
+/// A job of the one who asks; another's is not there.
+fn own(call: &Call, id: &str) -> Result<Job, Failure> {
+    jobs(call)?.job(id).filter(|job| job.work.is_for(&call.access)).ok_or_else(|| unknown(id))
+}
+
 /// `GET [base]/_jobs/id`
 pub(super) fn status(call: &Call, id: &str) -> Result<Answer, Failure> {
-    let job = jobs(call)?.job(id).ok_or_else(|| unknown(id))?;
+    let job = own(call, id)?;
     match job.state {
         JobState::Working { done, total } => {
             let progress = match total {
@@ -118,6 +124,7 @@ pub(super) fn status(call: &Call, id: &str) -> Result<Answer, Failure> {
 
 /// `DELETE [base]/_jobs/id`
 pub(super) fn cancel(call: &Call, id: &str) -> Result<Answer, Failure> {
+    own(call, id)?;
     if jobs(call)?.cancel(id) { Ok(Answer::empty(202)) } else { Err(unknown(id)) }
 }
 

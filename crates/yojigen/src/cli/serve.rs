@@ -23,6 +23,9 @@ pub(crate) struct ServeArguments {
     /// What becomes of references to resources of this hub that are not there
     #[arg(long, value_enum, default_value_t = ReferencesArgument::Record)]
     pub references: ReferencesArgument,
+    /// A file with the rules of who may see and do what, instead of those that come with the program (yojigen access rules)
+    #[arg(long, value_name = "FILE")]
+    pub access_rules: Option<PathBuf>,
     /// Whether who looks at whom is recorded in the ledger; if nothing is said it is off with --open, else on
     #[arg(long, value_enum)]
     pub audit: Option<AuditArgument>,

@@ -17,5 +17,6 @@ mod openapi;
 mod pages;
 mod purge;
 mod queries;
+mod races;
 mod scenarios;
 mod subscriptions;
