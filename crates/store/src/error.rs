@@ -34,6 +34,8 @@ pub enum Error {
     Unfinished(PathBuf),
     /// A backup cannot be read or written: place, finding and way out.
     Backup(String),
+    /// What may be seen could not be decided.
+    Undecided(String),
     /// The engine failed.
     Engine(String),
     /// The store is shutting down.
@@ -72,6 +74,9 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Error::Backup(message) => write!(f, "{message}"),
+            Error::Undecided(why) => {
+                write!(f, "what may be seen could not be decided, so nothing is shown: {why}")
+            }
             Error::Engine(message) => write!(f, "the storage engine failed: {message}"),
             Error::Stopped => write!(f, "the hub is shutting down"),
         }
