@@ -92,7 +92,8 @@ fn break_glass(identity: &Identity, headers: &HeaderMap) -> Result<Option<String
 /// An identity in the terms of the rules.
 fn subject(hub: &Hub, identity: &Identity, reason: Option<String>) -> Result<Subject, Failure> {
     let mut roles = identity.roles.clone();
-    if !identity.is_user {
+    // A program that was given roles has those, and no others.
+    if !identity.is_user && roles.is_empty() {
         roles.push(SYSTEM.to_owned());
     }
     let purpose = match &identity.purpose {

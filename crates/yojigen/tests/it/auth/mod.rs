@@ -3,8 +3,8 @@
 mod apps;
 mod people;
 mod refusals;
-mod systems;
-mod visitor;
+pub(crate) mod systems;
+pub(crate) mod visitor;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -10,13 +10,13 @@ use crate::hub::Answer;
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-struct Key {
+pub(crate) struct Key {
     pair: EcdsaKeyPair,
-    jwk: Value,
+    pub(crate) jwk: Value,
 }
 
 impl Key {
-    fn new(kid: &str) -> Key {
+    pub(crate) fn new(kid: &str) -> Key {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random).unwrap();
         let pair =
@@ -26,7 +26,7 @@ impl Key {
         Key { pair, jwk: json!({"kty": "EC", "crv": "P-384", "kid": kid, "x": x, "y": y}) }
     }
 
-    fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         let message = format!("{}.{}", encode(header), encode(claims));
         let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
@@ -34,7 +34,7 @@ impl Key {
     }
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
@@ -43,7 +43,7 @@ fn claims(house: &House, jti: &str) -> Value {
     json!({"iss": "warehouse", "sub": "warehouse", "aud": aud, "exp": now() + 200, "jti": jti})
 }
 
-fn ask(house: &House, assertion: &str, scope: &str) -> Answer {
+pub(crate) fn ask(house: &House, assertion: &str, scope: &str) -> Answer {
     let pairs = [
         ("grant_type", "client_credentials"),
         ("scope", scope),
