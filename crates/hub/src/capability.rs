@@ -109,6 +109,7 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
         "documentation",
         &format!(
             "Dates without a zone are read in {}. _asOf=<instant> on any read or search gives what was recorded by then. \
+             Where reading is audited, AuditEvent?patient= has who looked and who wrote (ids ledger-, log-); those sent by others are searched with _ledger=false. \
              A PUT that changes nothing makes no version. Tags and security labels survive an update that omits them. \
              OpenAPI: {}/openapi.json",
             about.zone,

@@ -8,6 +8,8 @@ use store::{Error, Reason, Rejection};
 pub enum Kind {
     /// What was sent does not read, or contradicts itself: 400.
     Invalid,
+    /// It is not for this access: 403.
+    Forbidden,
     /// There is no such thing: 404.
     NotFound,
     /// There is no such interaction here: 405.
@@ -48,6 +50,7 @@ impl Kind {
     pub fn status(self) -> u16 {
         match self {
             Kind::Invalid => 400,
+            Kind::Forbidden => 403,
             Kind::NotFound => 404,
             Kind::NotAllowed => 405,
             Kind::NotAcceptable => 406,
@@ -151,6 +154,8 @@ impl From<Rejection> for Failure {
                     }
                     Reason::Invalid => Kind::Invalid,
                     Reason::Moved => Kind::Conflict,
+                    Reason::Forbidden => Kind::Forbidden,
+                    Reason::NoChoiceOfIds => Kind::NotAllowed,
                     Reason::BrokenReference if issue.code == IssueType::Conflict => Kind::Conflict,
                     Reason::BrokenReference => Kind::Unprocessable,
                 };

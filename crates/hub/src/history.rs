@@ -165,7 +165,10 @@ impl Hub {
         level: &HistoryLevel,
         query: &HistoryQuery,
     ) -> Result<HistoryPage, Failure> {
-        let reader = self.reader(access);
+        if !matches!(level, HistoryLevel::Instance(..)) {
+            access.whole("the history of a type or of the hub")?;
+        }
+        let reader = self.reader_by_id(access);
         let place = match query.cursor {
             Some((at, ..)) => at.min(reader.place()),
             None => self.place(&reader, query.as_of)?.unwrap_or(reader.place()),
@@ -191,7 +194,17 @@ impl Hub {
         };
         let has_more = entries.len() > count;
         entries.truncate(count);
+        for entry in &entries {
+            access.saw(&entry.kept);
+            if entry.kept.text.is_none() && access.seen.is_some() {
+                // A deletion is about whom the version before it was.
+                let before = entry.kept.version.saturating_sub(1);
+                let kept = reader.version(entry.kept.resource_type, &entry.kept.id, before, Some(place))?;
+                kept.iter().for_each(|kept| access.saw_beside(kept));
+            }
+        }
         let next = entries.last().filter(|_| has_more).map(|e| encode(place, e.place, e.index));
+        let next = next.map(|text| self.sealed(access, text)).transpose()?;
         Ok(HistoryPage { entries, next, instant: reader.instant_of(place)? })
     }
 }

@@ -115,8 +115,8 @@ impl Hub {
         commands: Vec<Command>,
         once: Option<[u8; 16]>,
     ) -> Prepared {
-        let circumstances = access.circumstances.clone();
-        Prepared { proposal: Proposal { circumstances, commands, once, recorded: None } }
+        let (circumstances, rights) = (access.circumstances.clone(), access.rights.clone());
+        Prepared { proposal: Proposal { circumstances, commands, once, recorded: None, rights } }
     }
 
     /// Where dates without zone lie.

@@ -5,6 +5,7 @@
 //!   that it takes no one else's time; and what all requests hold in memory is bounded.
 //! * [`open`]: a hub without authorisation answers only to its own machine.
 
+mod audit;
 mod health;
 mod lanes;
 mod listen;
@@ -78,7 +79,7 @@ fn router(app: Shared, pages: Router) -> Router {
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(health::openapi))
-        .with_state(app)
+        .with_state(Arc::clone(&app))
         .merge(pages)
-        .layer(axum::middleware::from_fn(open::guard))
+        .layer(axum::middleware::from_fn_with_state(app, open::guard))
 }

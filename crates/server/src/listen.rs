@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use fhir::date_time::format_instant;
-use hub::Hub;
+use hub::{Hub, Peer};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -15,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
+use tower::ServiceExt as _;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 use tower_http::decompression::RequestDecompressionLayer;
@@ -56,6 +58,10 @@ impl Running {
         let close = move || {
             if let Some(subscriptions) = &app.subscriptions {
                 subscriptions.stop();
+            }
+            let ledger = app.hub.ledger().map_or(Ok(()), |ledger| ledger.close());
+            if let Err(error) = ledger {
+                tracing::error!(%error, "the read-audit ledger was not closed well");
             }
             app.hub.store().close()
         };
@@ -108,9 +114,9 @@ async fn accept(listener: TcpListener, service: Router, mut stopped: watch::Rece
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_TIME).max_concurrent_streams(200);
     let graceful = GracefulShutdown::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, usually: wait for some to be given back.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -121,8 +127,12 @@ async fn accept(listener: TcpListener, service: Router, mut stopped: watch::Rece
             _ = stopped.changed() => break,
         };
         let _ = stream.set_nodelay(true);
-        let connection = builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
+        let service = service.clone().map_request(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            request
+        });
+        let connection =
+            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
         let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             if let Err(error) = connection.await {

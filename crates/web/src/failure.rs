@@ -50,7 +50,7 @@ struct FailurePage {
 }
 
 impl Failure {
-    fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         match self {
             Failure::NothingHere | Failure::NoSuchPerson | Failure::NotKnownThen(_) => 404,
             Failure::Deleted => 410,

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use hub::Peer;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use search::query::Pair;
 
@@ -22,6 +23,10 @@ pub(crate) struct Visit {
     pub(crate) pairs: Vec<Pair>,
     /// Whether the address chose the language, which is then remembered.
     pub(crate) is_language_chosen: bool,
+    /// The client's network address.
+    pub(crate) address: Option<String>,
+    /// The query, as it was sent.
+    pub(crate) query: Option<String>,
 }
 
 impl Visit {
@@ -67,6 +72,8 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             words: Words { language },
             path: parts.uri.path().to_owned(),
             pairs,
+            address: parts.extensions.get::<Peer>().map(|peer| peer.0.to_string()),
+            query: parts.uri.query().map(str::to_owned),
             is_language_chosen: asked.as_deref().and_then(Language::of_tag).is_some(),
         })
     }

@@ -4,14 +4,20 @@
 //! environment ([`crate::config`]). Adding a field here, with its default and [`Within`] a range, is all there is to it; its first comment line
 //! becomes its row in the documentation. `hide_env_values = true` marks a secret.
 
+mod access;
 mod config;
+mod ledger;
 mod log;
 mod serve;
 
+pub(crate) use self::access::{
+    AccessTask, CompareArguments, ExplainArguments, SubjectArguments, WhoArguments,
+};
 pub(crate) use self::config::ConfigTask;
+pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};
 pub(crate) use self::log::{LogShowArguments, LogTailArguments, LogTask};
 pub(crate) use self::serve::{
-    ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
+    AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
     SubscriptionArguments,
 };
 
@@ -111,6 +117,12 @@ Examples:
   yojigen demo --persons 20000 --seed 7 --data big --no-serve
   yojigen demo --persons 1000000 --ndjson out          as files, without a hub")]
     Demo(DemoArguments),
+    /// Who may see what, and why
+    #[command(subcommand)]
+    Access(AccessTask),
+    /// Read a hub's ledger: who looked at whom, when and why
+    #[command(subcommand)]
+    Ledger(LedgerTask),
     /// Read a hub's log: who wrote what, when
     #[command(subcommand)]
     Log(LogTask),

@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod access;
 mod backup;
 mod cli;
 mod config;
@@ -16,6 +17,7 @@ mod doctor;
 mod export;
 mod hub_at;
 mod import;
+mod ledger;
 mod log;
 mod progress;
 mod serve;
@@ -56,6 +58,8 @@ fn main() -> ExitCode {
         Task::Export(arguments) => export::run(&arguments),
         Task::Doctor(arguments) => doctor::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Access(task) => access::run(&task),
+        Task::Ledger(task) => ledger::run(&task),
         Task::Log(task) => log::run(&task),
         Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),
         Task::Completions { shell } => {

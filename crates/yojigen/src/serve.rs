@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{
-    ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
+    AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
     SubscriptionArguments,
 };
 use crate::hub_at::{self, Opening};
@@ -68,11 +68,18 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         ConditionalDeleteArgument::Multiple => ConditionalDelete::Multiple,
     };
     hub.may_purge = arguments.allow_purge;
+    if let Some(file) = &arguments.access_rules {
+        hub.policy = Arc::new(crate::access::policy(Some(file), hub.zone())?);
+    }
     let mut import_rules = SubscriptionRules::default();
     for source in &arguments.import_sources {
         import_rules.allow(source).map_err(|e| anyhow!("--import-source: {e}"))?;
     }
     hub.import_rules = Arc::new(import_rules);
+    let is_audited = arguments.audit.map_or(!arguments.open, |audit| audit == AuditArgument::On);
+    if is_audited {
+        hub.ledger = Some(hub_at::open_ledger(&arguments.data.data)?);
+    }
     hub.match_model = arguments.match_weights.as_deref().map(match_weights).transpose()?;
     serve(hub, arguments.listen, &arguments.data.data, lanes, &arguments.subscriptions)
 }
@@ -163,6 +170,7 @@ pub(crate) fn serve(
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let zone = hub.zone().name().to_owned();
+        let is_audited = hub.ledger.is_some();
         let pages = web::pages(hub.clone());
         let jobs = Jobs::start(hub.clone(), data.join("jobs")).context("reading the jobs")?;
         let settings = SubscriptionSettings {
@@ -177,6 +185,7 @@ pub(crate) fn serve(
         let address = running.address;
         say!("Yojigen serves {} (open to this machine; dates without a zone are in {zone})", data.display());
         say!("  pages  http://localhost:{}/", address.port());
+        say!("  audit  {}", if is_audited { "on: who looks at whom is recorded" } else { "off" });
         say!("  FHIR   http://localhost:{}/fhir", address.port());
         tokio::select! {
             _ = terminate.recv() => {}

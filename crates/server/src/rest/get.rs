@@ -7,8 +7,8 @@ use fhir::date_time::{Micros, format_instant};
 use fhir::subset::Subset;
 use fhir::{IssueType, TypeId, r4};
 use hub::{
-    EntryResponse, Failure, HistoryLevel, HistoryQuery, Kind, ReadCondition, SearchRequest, SystemSearch,
-    bundle, capability,
+    AuditEventRequest, EntryResponse, Failure, HistoryLevel, HistoryQuery, Kind, ReadCondition,
+    SearchRequest, SystemSearch, bundle, capability,
 };
 use search::query::{self, Pair, SubsetAsked};
 use store::{Budget, Kept};
@@ -92,10 +92,34 @@ fn simple(call: &Call, found: Interaction, pairs: &[Pair]) -> Result<Answer, Fai
             Ok(answer.with(header::ETAG, format!("W/\"{tag}\"")))
         }
         found => {
+            if let Interaction::Read { name, id } = &found
+                && name == "AuditEvent"
+                && let Some(answer) = audit_event(call, id, pairs)?
+            {
+                return Ok(answer);
+            }
             let (kept, asked) = kept(call, found, pairs)?;
             of_kept(call, &kept, &asked)
         }
     }
+}
+
+/// An AuditEvent the hub itself keeps, if the id is one's.
+fn audit_event(call: &Call, id: &str, pairs: &[Pair]) -> Result<Option<Answer>, Failure> {
+    let asked = ReadParameters::of(call, pairs, type_named("AuditEvent")?)?;
+    let Some((json, instant)) = call.app.hub.audit_event(&call.access, id, &call.base)? else {
+        return Ok(None);
+    };
+    let answer = match &asked.subset {
+        None => Answer::json(200, json),
+        Some(part) => {
+            let mut out = String::new();
+            fhir::subset::write(&json, part, &mut out);
+            Answer::json(200, out)
+        }
+    };
+    let answer = answer.with(header::ETAG, bundle::etag(1));
+    Ok(Some(answer.with(header::LAST_MODIFIED, headers::http_date(instant))))
 }
 
 /// The version a read or vread is about.
@@ -194,7 +218,8 @@ fn capabilities(call: &Call) -> String {
 }
 
 fn history(call: &Call, level: &HistoryLevel, pairs: &[Pair]) -> Result<Answer, Failure> {
-    let query = HistoryQuery::read(pairs, level, call.app.hub.zone())?;
+    let pairs = call.app.hub.opened_pairs(&call.access, pairs)?;
+    let query = HistoryQuery::read(&pairs, level, call.app.hub.zone())?;
     let page = call.app.hub.history(&call.access, level, &query)?;
     let path = match level {
         HistoryLevel::System => format!("{}/_history", call.base),
@@ -210,6 +235,7 @@ pub(super) async fn search_by_post(mut call: Call, request: Request) -> Result<A
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let is_form = kind.starts_with("application/x-www-form-urlencoded");
     let request_headers = request.headers().clone();
+    let request_query = request.uri().query().unwrap_or_default().to_owned();
     let read = body::read(&call.app, request, 1 << 20).await?;
     // Who puts all parameters into the address sends no form.
     if !(is_form || read.bytes.is_empty()) {
@@ -219,6 +245,7 @@ pub(super) async fn search_by_post(mut call: Call, request: Request) -> Result<A
             "a search by POST sends its parameters as application/x-www-form-urlencoded",
         ));
     }
+    call.access.asked(&query_of(&request_query, &read.bytes));
     call.pairs.extend(body::form(&read)?);
     if call.pairs.iter().any(|(name, _)| matches!(name.as_str(), "_format" | "_pretty")) {
         call.presentation = format::negotiate(&request_headers, &mut call.pairs)?;
@@ -243,16 +270,30 @@ pub(super) async fn search_by_post(mut call: Call, request: Request) -> Result<A
     }
 }
 
+/// What a search by POST asks: what stands in the address, then the form.
+fn query_of(address: &str, form: &[u8]) -> String {
+    let form = String::from_utf8_lossy(form);
+    if address.is_empty() { form.into_owned() } else { format!("{address}&{form}") }
+}
+
 /// A search, first with a small budget where it arrived; if that does not suffice, anew in the heavy lane.
 async fn search(
     call: Call,
     name: Option<String>,
     compartment: Option<(String, String)>,
 ) -> Result<Answer, Failure> {
-    // Of several types each would look at so many rows: that is no light work.
-    let light = Budget::of_rows(if name.is_some() { call.app.lanes.limits.light_rows } else { 0 });
-    match run_search(&call, name.as_deref(), compartment.as_ref(), &call.pairs, light) {
-        Err(failure) if failure.kind == Kind::TooCostly => {
+    // Of several types each would look at so many rows: that is no light work. The ledger is flushed first.
+    let is_heavy = name.is_none() || is_of_ledger(&call, name.as_deref(), compartment.as_ref(), &call.pairs);
+    let light = Budget::of_rows(if is_heavy { 0 } else { call.app.lanes.limits.light_rows });
+    let tried = if is_heavy {
+        None
+    } else {
+        Some(run_search(&call, name.as_deref(), compartment.as_ref(), &call.pairs, light))
+    };
+    match tried {
+        Some(Err(failure)) if failure.kind != Kind::TooCostly => Err(failure),
+        Some(Ok(answer)) => Ok(answer),
+        _ => {
             let app = std::sync::Arc::clone(&call.app);
             let budget = call.app.hub.budget();
             app.lanes
@@ -260,7 +301,38 @@ async fn search(
                 .await
                 .unwrap_or_else(|| Err(interrupted()))
         }
-        done => done,
+    }
+}
+
+/// Whether a search is for the hub's own audit events.
+fn is_of_ledger(
+    call: &Call,
+    name: Option<&str>,
+    compartment: Option<&(String, String)>,
+    pairs: &[Pair],
+) -> bool {
+    name == Some("AuditEvent")
+        && compartment.is_none_or(|(owner, _)| owner == "Patient")
+        && call.app.hub.ledger().is_some()
+        && !pairs.iter().any(|(name, value)| name == "_ledger" && value == "false")
+}
+
+/// Notes whom a search names, whatever it finds.
+fn asked_for(call: &Call, compartment: Option<&(String, String)>, pairs: &[Pair]) {
+    if let Some((_, id)) = compartment.filter(|(owner, _)| owner == "Patient") {
+        call.access.asked_for(id);
+    }
+    let named = pairs.iter().filter(|(name, _)| {
+        matches!(name.as_str(), "patient" | "subject" | "patient:Patient" | "subject:Patient")
+    });
+    for (name, value) in named {
+        for one in value.split(',') {
+            let local = one.strip_prefix("Patient/");
+            let bare = Some(one).filter(|id| !id.contains(['/', ':', '|']) && name != "subject");
+            if let Some(id) = local.or(bare).filter(|id| !id.is_empty()) {
+                call.access.asked_for(id);
+            }
+        }
     }
 }
 
@@ -271,6 +343,7 @@ fn run_search(
     pairs: &[Pair],
     budget: Budget,
 ) -> Result<Answer, Failure> {
+    asked_for(call, compartment, pairs);
     let owner =
         compartment.map(|(owner, id)| Ok::<_, Failure>((type_named(owner)?, id.as_str()))).transpose()?;
     let Some(name) = name else {
@@ -282,7 +355,19 @@ fn run_search(
             compartment.map_or_else(|| call.base.clone(), |(owner, id)| format!("{base}/{owner}/{id}/*"));
         return Ok(Answer::json(200, bundle::searchset(&answer, base, &path)));
     };
+    if is_of_ledger(call, Some(name), compartment, pairs) {
+        let patient = compartment.map(|(_, id)| id.as_str());
+        let asked = AuditEventRequest::read(&call.app.hub, patient, pairs)?;
+        return Ok(Answer::json(200, call.app.hub.audit_events(&call.access, &asked, &call.base)?));
+    }
     let resource_type = type_named(name)?;
+    let stored: Vec<Pair>;
+    let pairs = if name == "AuditEvent" && call.app.hub.ledger().is_some() {
+        stored = pairs.iter().filter(|(name, _)| name != "_ledger").cloned().collect();
+        stored.as_slice()
+    } else {
+        pairs
+    };
     let request = SearchRequest {
         resource_type,
         compartment: owner,
@@ -302,6 +387,7 @@ fn run_search(
 
 /// Answers an address within a batch or transaction.
 pub(super) fn entry(call: &Call, url: &str, condition: &ReadCondition) -> EntryResponse {
+    call.access.reads();
     let relative = url.strip_prefix(&call.base).unwrap_or(url).trim_start_matches('/');
     let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
     let whole =
@@ -325,6 +411,12 @@ pub(super) fn entry(call: &Call, url: &str, condition: &ReadCondition) -> EntryR
             Interaction::History(level) => whole(history(call, &level, &pairs)?),
             Interaction::Capabilities => whole(simple(call, Interaction::Capabilities, &pairs)?),
             found => {
+                if let Interaction::Read { name, id } = &found
+                    && name == "AuditEvent"
+                    && let Some(answer) = audit_event(call, id, &pairs)?
+                {
+                    return Ok(whole(answer));
+                }
                 let (kept, asked) = kept(call, found, &pairs)?;
                 let conditions = headers::ReadConditions::of_entry(condition, call.app.hub.zone())?;
                 let is_known = conditions.has(kept.version, kept.instant);

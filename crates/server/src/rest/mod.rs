@@ -23,8 +23,9 @@ use hub::{Access, Failure, Kind, outcome};
 use search::query::Pair;
 
 use self::format::{Format, Presentation};
+pub(crate) use self::headers::decode;
 pub(crate) use self::jobs::file as job_file;
-use crate::{Shared, open};
+use crate::{Shared, audit, open};
 
 /// What every interaction needs to know of its request.
 pub(crate) struct Call {
@@ -88,15 +89,24 @@ pub(crate) async fn handle(State(app): State<Shared>, request: Request) -> AxumR
     let began = std::time::Instant::now();
     let method = request.method().clone();
     let correlation = headers::correlation(request.headers());
-    let (answer, presentation) = match call(&app, &request) {
+    let asked = audit::Asked::of(&app, &request);
+    let access = access(&app, &request);
+    let (answer, presentation) = match call(&app, &request, access.clone()) {
         Ok(call) => {
             let presentation = call.presentation.clone();
             (dispatch(call, request).await, presentation)
         }
         Err(failure) => (Err(failure), Presentation::default()),
     };
+    let reason = answer.as_ref().err().and_then(|failure| Some(failure.issues.first()?.diagnostics.clone()));
     let answer = answer.unwrap_or_else(|failure| of_failure(&failure));
-    let mut response = respond(present(&app, answer, presentation).await);
+    let mut answer = present(&app, answer, presentation).await;
+    if let Some(asked) = asked
+        && let Err(failure) = audit::record(&app, asked, &access, answer.status, reason.as_deref()).await
+    {
+        answer = of_failure(&failure);
+    }
+    let mut response = respond(answer);
     response.headers_mut().extend(correlation);
     metrics::counter!("yojigen_requests_total", "method" => method_label(&method), "status" => status_label(response.status()))
         .increment(1);
@@ -144,7 +154,14 @@ fn status_label(status: StatusCode) -> &'static str {
     }
 }
 
-fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
+/// Who asks, for whom, why and by what means.
+fn access(app: &Shared, request: &Request) -> Access {
+    let mut access = app.hub.watched(Access::open("rest"));
+    access.circumstances.request_id = headers::request_id(request.headers());
+    access
+}
+
+fn call(app: &Shared, request: &Request, access: Access) -> Result<Call, Failure> {
     let uri = request.uri();
     let host = open::host(request.headers(), uri).unwrap_or("localhost");
     let base = format!("http://{host}/fhir");
@@ -159,8 +176,6 @@ fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
     } else {
         format::negotiate(request.headers(), &mut pairs)?
     };
-    let mut access = Access::open("rest");
-    access.circumstances.request_id = headers::request_id(request.headers());
     let preferences = headers::preferences(request.headers());
     let conditions = headers::read_conditions(request.headers());
     let app = Shared::clone(app);

@@ -49,6 +49,10 @@ pub(super) fn is_operation(segments: &[String]) -> bool {
     segments.last().is_some_and(|s| s.starts_with('$'))
 }
 
+/// What may be called under an access to a part of the record; what is not here needs the whole.
+const RESTRICTED: &[&str] =
+    &["$everything", "$export", "$lastn", "$match", "$meta", "$meta-add", "$meta-delete", "$stats"];
+
 /// Carries an operation out.
 pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer, Failure> {
     let (place, name) = match call.segments.as_slice() {
@@ -60,6 +64,12 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             return Err(Failure::new(Kind::NotFound, IssueType::NotFound, message));
         }
     };
+    if !RESTRICTED.contains(&name.as_str()) {
+        call.access.whole(&name)?;
+    }
+    if name.starts_with("$meta") && !matches!(place, Place::Instance(..)) {
+        call.access.whole("$meta of a type or of the hub")?;
+    }
     let method = request.method().clone();
     if name.starts_with("$meta") {
         no_parameters(&call)?;
@@ -208,6 +218,7 @@ pub(super) async fn parameters(call: &mut Call, request: Request) -> Result<(), 
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     if content_type.is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
         let sent = body::read(&call.app, request, 1 << 20).await?;
+        call.access.asked(&String::from_utf8_lossy(&sent.bytes));
         call.pairs.extend(body::form(&sent)?);
         return Ok(());
     }
@@ -226,6 +237,7 @@ pub(super) async fn parameters(call: &mut Call, request: Request) -> Result<(), 
         };
         call.pairs.push((name.into_owned(), value.into_owned()));
     }
+    call.access.asked(&super::write::criteria(call));
     Ok(())
 }
 
@@ -381,7 +393,8 @@ async fn everything(
     id: String,
 ) -> Result<Answer, Failure> {
     parameters(&mut call, request).await?;
-    let asked = EverythingRequest::read(&call.app.hub, &call.pairs)?;
+    let pairs = call.app.hub.opened_pairs(&call.access, &call.pairs)?;
+    let asked = EverythingRequest::read(&call.app.hub, &pairs)?;
     let app = Arc::clone(&call.app);
     let work = move || {
         let owner = (resource_type, id.as_str());

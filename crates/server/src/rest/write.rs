@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use fhir::{IssueType, Limits, Resource, TypeId, r4};
-use hub::{Access, Failure, Hub, Kind, Prefer, Prepared, WriteOptions, findings, outcome};
+use hub::{Access, Failure, Hub, Kind, OWN_IDS, Prefer, Prepared, WriteOptions, findings, outcome};
 use search::query::{self, SubsetAsked};
 use store::{CommandOutcome, Effect, Outcome, Reason, Rejection};
 use tokio::sync::oneshot;
@@ -59,7 +59,11 @@ pub(super) fn take_part(call: &mut Call) -> Result<(), Failure> {
 /// Submits a write; its outcome comes later.
 pub(super) fn propose(call: &Call, prepared: Prepared) -> oneshot::Receiver<Result<Outcome, Rejection>> {
     let (sender, receiver) = oneshot::channel();
+    let access = call.access.clone();
     call.app.hub.submit(prepared, move |outcome| {
+        if outcome.as_ref().is_ok_and(|outcome| outcome.place.is_some()) {
+            access.committed();
+        }
         let _ = sender.send(outcome);
     });
     receiver
@@ -301,6 +305,11 @@ pub(super) async fn update(call: Call, request: Request) -> Result<Answer, Failu
     let must_be_new = headers::must_be_new(request.headers())?;
     let resource_type = type_named(&call.segments[0])?;
     let id = call.segments[1].clone();
+    if r4().type_name(resource_type) == "AuditEvent" && OWN_IDS.iter().any(|own| id.starts_with(own)) {
+        let message =
+            format!("AuditEvent/{id}: ids that begin with {} are the hub's own", OWN_IDS.join(" or "));
+        return Err(Failure::new(Kind::Unprocessable, IssueType::BusinessRule, message));
+    }
     let prepared = prepare(
         &call,
         request,

@@ -10,6 +10,7 @@ mod docs;
 mod durability;
 mod files;
 mod hub;
+mod ledger;
 mod log;
 mod merge;
 mod openapi;
