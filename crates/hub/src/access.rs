@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ::access::Subject;
-use fhir::{IssueType, TypeId, r4};
-use search::restriction::Rights;
-use store::Circumstances;
+use ::access::{Purpose, Subject};
+use fhir::{DateTime, IssueType, TypeId, r4};
+use search::restriction::{Restriction, Rights};
+use store::{Circumstances, Clock as _};
 
 use crate::seen::Seen;
-use crate::{Failure, Hub, Kind};
+use crate::{Failure, Hub, Kind, SystemClock};
 
 /// An access to the record.
 #[derive(Clone, Debug)]
@@ -67,6 +67,46 @@ impl Access {
 }
 
 impl Hub {
+    /// The access of whoever is not known: to nothing.
+    #[must_use]
+    pub fn nobody(&self) -> Access {
+        let nothing = Arc::new(Restriction::nothing());
+        let rights = Rights {
+            read: Arc::clone(&nothing),
+            search: Arc::clone(&nothing),
+            create: Arc::clone(&nothing),
+            update: Arc::clone(&nothing),
+            delete: nothing,
+            may_choose_ids: false,
+        };
+        let subject = Some(Arc::new(Subject::nobody(Purpose::Operations)));
+        Access { rights: Some(Arc::new(rights)), subject, ..Access::open("rest") }
+    }
+
+    /// The ids of the Patients someone acts for, by their own resource: a RelatedPerson that is active today names one.
+    /// It ends with its period, or when the person takes it back.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub fn acts_for(&self, reference: &str) -> Result<Vec<String>, Failure> {
+        let Some(id) = reference.strip_prefix("RelatedPerson/") else { return Ok(Vec::new()) };
+        let related = r4().resource_type("RelatedPerson").unwrap_or(r4().well_known().resource);
+        let reader = self.store.reader();
+        let Some((text, _)) = reader.read(related, id, None)?.and_then(|kept| kept.text) else {
+            return Ok(Vec::new());
+        };
+        let Ok(resource) = fhir::json::parse(text.as_bytes(), &self.limits) else { return Ok(Vec::new()) };
+        let root = resource.root();
+        let now = SystemClock.now();
+        let moment = |path: &str| Some(DateTime::parse(&root.text_at(path)?)?.interval(self.zone()));
+        let is_active = root.text_at("active").is_none_or(|active| active == "true")
+            && moment("period.start").is_none_or(|(start, _)| start <= now)
+            && moment("period.end").is_none_or(|(_, end)| now < end);
+        let patient = root.text_at("patient.reference").filter(|_| is_active);
+        let id = patient.and_then(|reference| reference.strip_prefix("Patient/").map(str::to_owned));
+        Ok(id.into_iter().collect())
+    }
+
     /// The access of a subject through a door: its rights under the hub's rules, decided now.
     ///
     /// # Errors

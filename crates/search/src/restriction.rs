@@ -149,6 +149,12 @@ pub struct Verdict {
 }
 
 impl Restriction {
+    /// Nothing may be seen.
+    #[must_use]
+    pub fn nothing() -> Restriction {
+        Restriction { layers: vec![Vec::new()], hidden: Vec::new(), consents: None }
+    }
+
     /// Whether rows of the type may be seen at all.
     #[must_use]
     pub fn concerns(&self, resource_type: TypeId) -> bool {

@@ -93,7 +93,8 @@ pub(crate) async fn record(
     reason: Option<&str>,
 ) -> Result<(), Failure> {
     let Some(ledger) = app.hub.ledger() else { return Ok(()) };
-    let waits = asked.action.waits_for_flush();
+    let emergency = access.subject.as_ref().and_then(|subject| subject.break_glass.clone());
+    let waits = emergency.is_some() || asked.action.waits_for_flush();
     let reason = reason.map(|text| ledger::cut(text, MAX_REASON).to_owned());
     let audited = Audited {
         action: asked.action,
@@ -102,7 +103,7 @@ pub(crate) async fn record(
         target: asked.target,
         query: asked.query.filter(|q| !q.is_empty()),
         address: asked.address,
-        emergency: None,
+        emergency,
     };
     let Some(sequence) = app.hub.audit(access, audited)? else { return Ok(()) };
     if !waits {

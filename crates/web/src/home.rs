@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use fhir::r4;
-use hub::{Access, Hub};
+use hub::Hub;
 
 use crate::calendar::written_moment;
 use crate::failure::{Failure, away};
@@ -90,8 +90,9 @@ fn station(group: Group, words: Words) -> Station {
 }
 
 fn page(hub: &Hub, visit: &Visit) -> Result<HomePage, Failure> {
-    let reader = hub.reader(&Access::open("pages"));
-    let totals = reader.totals(None)?;
+    let reader = hub.reader(&visit.access);
+    // How much there is in all is for those who see it all.
+    let totals = if reader.is_whole() { reader.totals(None)? } else { Vec::new() };
     let totals: Vec<(&'static str, u64)> = totals.into_iter().map(|(t, n)| (r4().type_name(t), n)).collect();
     let words = visit.words;
     Ok(HomePage {

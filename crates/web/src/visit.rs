@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
-use hub::Peer;
+use hub::{Access, Peer};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use search::query::Pair;
 
@@ -27,6 +27,8 @@ pub(crate) struct Visit {
     pub(crate) address: Option<String>,
     /// The query, as it was sent.
     pub(crate) query: Option<String>,
+    /// What may be shown.
+    pub(crate) access: Access,
 }
 
 impl Visit {
@@ -74,6 +76,8 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             pairs,
             address: parts.extensions.get::<Peer>().map(|peer| peer.0.to_string()),
             query: parts.uri.query().map(str::to_owned),
+            // Where people sign in, the guard before the pages has put it there, or nobody comes this far.
+            access: parts.extensions.get::<Access>().cloned().unwrap_or_else(|| Access::open("pages")),
             is_language_chosen: asked.as_deref().and_then(Language::of_tag).is_some(),
         })
     }

@@ -111,6 +111,7 @@ fn audit_event(call: &Call, id: &str, pairs: &[Pair]) -> Result<Option<Answer>, 
         return Ok(None);
     };
     let answer = match &asked.subset {
+        _ if call.conditions.has(1, instant) => Answer::empty(304),
         None => Answer::json(200, json),
         Some(part) => {
             let mut out = String::new();
@@ -210,6 +211,7 @@ fn about(call: &Call) -> capability::About<'_> {
         started: &call.app.started,
         conditional_delete: call.app.hub.conditional_delete,
         references: call.app.hub.store().references(),
+        issuer: call.app.auth.as_ref().map(|auth| auth.settings().issuer.as_str()),
     }
 }
 

@@ -95,7 +95,7 @@ const FINDINGS: &str = "
     return found;
 ";
 
-fn is_well(browser: &Browser, page: &str) {
+pub(crate) fn is_well(browser: &Browser, page: &str) {
     assert_eq!(browser.script(FINDINGS), json!([]), "{page}");
 }
 
