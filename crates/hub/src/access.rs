@@ -19,7 +19,7 @@ pub struct Access {
     pub rights: Option<Arc<Rights>>,
     /// Whose rights these are.
     pub subject: Option<Arc<Subject>>,
-    /// Collects whose rows leave, for the ledger; none where reading is not audited.
+    /// Collects whose rows leave, for the ledger; none where reading is not audited. No part of what an access is.
     pub seen: Option<Arc<Seen>>,
 }
 

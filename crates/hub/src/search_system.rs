@@ -157,8 +157,8 @@ impl Hub {
             answer.query.count.unwrap_or(self.search_limits.default_count).min(self.search_limits.max_count);
         fill(&reader, &queries, start, place, count, budget, &mut answer)?;
         once_each(&mut answer);
-        access.saw_all(answer.matches.iter().chain(&answer.included));
         answer.next = answer.next.map(|text| self.sealed(access, text)).transpose()?;
+        access.saw_all(answer.matches.iter().chain(&answer.included));
         Ok(answer)
     }
 

@@ -91,35 +91,36 @@ fn simple(call: &Call, found: Interaction, pairs: &[Pair]) -> Result<Answer, Fai
             };
             Ok(answer.with(header::ETAG, format!("W/\"{tag}\"")))
         }
-        Interaction::Read { name, id } if name == "AuditEvent" => match own_audit_event(call, &id, pairs)? {
-            Some(answer) => Ok(answer),
-            None => {
-                let (kept, asked) = kept(call, Interaction::Read { name, id }, pairs)?;
-                of_kept(call, &kept, &asked)
-            }
-        },
         found => {
+            if let Interaction::Read { name, id } = &found
+                && name == "AuditEvent"
+                && let Some(answer) = audit_event(call, id, pairs)?
+            {
+                return Ok(answer);
+            }
             let (kept, asked) = kept(call, found, pairs)?;
             of_kept(call, &kept, &asked)
         }
     }
 }
 
-/// An AuditEvent that the hub makes itself; `None` if the id is none of its own.
-fn own_audit_event(call: &Call, id: &str, pairs: &[Pair]) -> Result<Option<Answer>, Failure> {
+/// An AuditEvent the hub itself keeps, if the id is one's.
+fn audit_event(call: &Call, id: &str, pairs: &[Pair]) -> Result<Option<Answer>, Failure> {
     let asked = ReadParameters::of(call, pairs, type_named("AuditEvent")?)?;
-    let Some((whole, instant)) = call.app.hub.audit_event(&call.access, id, &call.base)? else {
+    let Some((json, instant)) = call.app.hub.audit_event(&call.access, id, &call.base)? else {
         return Ok(None);
     };
-    let mut json = String::new();
-    match &asked.subset {
-        None => json = whole,
-        Some(part) => fhir::subset::write(&whole, part, &mut json),
-    }
-    let answer = if call.conditions.has(1, instant) { Answer::empty(304) } else { Answer::json(200, json) };
-    Ok(Some(
-        answer.with(header::ETAG, bundle::etag(1)).with(header::LAST_MODIFIED, headers::http_date(instant)),
-    ))
+    let answer = match &asked.subset {
+        _ if call.conditions.has(1, instant) => Answer::empty(304),
+        None => Answer::json(200, json),
+        Some(part) => {
+            let mut out = String::new();
+            fhir::subset::write(&json, part, &mut out);
+            Answer::json(200, out)
+        }
+    };
+    let answer = answer.with(header::ETAG, bundle::etag(1));
+    Ok(Some(answer.with(header::LAST_MODIFIED, headers::http_date(instant))))
 }
 
 /// The version a read or vread is about.
@@ -411,6 +412,12 @@ pub(super) fn entry(call: &Call, url: &str, condition: &ReadCondition) -> EntryR
             Interaction::History(level) => whole(history(call, &level, &pairs)?),
             Interaction::Capabilities => whole(simple(call, Interaction::Capabilities, &pairs)?),
             found => {
+                if let Interaction::Read { name, id } = &found
+                    && name == "AuditEvent"
+                    && let Some(answer) = audit_event(call, id, &pairs)?
+                {
+                    return Ok(whole(answer));
+                }
                 let (kept, asked) = kept(call, found, &pairs)?;
                 let conditions = headers::ReadConditions::of_entry(condition, call.app.hub.zone())?;
                 let is_known = conditions.has(kept.version, kept.instant);
