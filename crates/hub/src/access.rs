@@ -8,7 +8,7 @@ use search::restriction::{Restriction, Rights};
 use store::{Circumstances, Clock as _};
 
 use crate::seen::Seen;
-use crate::{Failure, Hub, Kind, SystemClock};
+use crate::{Failure, Hub, Kind, SystemClock, once_key};
 
 /// An access to the record.
 #[derive(Clone, Debug)]
@@ -30,6 +30,17 @@ impl Access {
     pub fn open(channel: &str) -> Access {
         let circumstances = Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() };
         Access { circumstances, rights: None, subject: None, seen: None }
+    }
+
+    /// A key under which something is done once, as this access has it: what others did under the same key is theirs.
+    pub(crate) fn own(&self, once: [u8; 16]) -> [u8; 16] {
+        match &self.subject {
+            None => once,
+            Some(subject) => {
+                let part = |text: &Option<String>| text.clone().unwrap_or_default();
+                once_key(&[part(&subject.user).as_bytes(), part(&subject.client).as_bytes(), &once])
+            }
+        }
     }
 
     /// Only for an access to everything: what looks at the whole hub, or works on when its caller is gone.
@@ -128,7 +139,8 @@ impl Hub {
             channel: Some(channel.to_owned()),
             request_id: None,
         };
-        let (rights, subject) = (Some(Arc::new(rights)), Some(Arc::clone(subject)));
-        Ok(Access { circumstances, rights, subject, seen: None })
+        // Who may do everything needs no looking at rows, and may do what works on the whole.
+        let rights = (!rights.are_all()).then(|| Arc::new(rights));
+        Ok(Access { circumstances, rights, subject: Some(Arc::clone(subject)), seen: None })
     }
 }

@@ -180,7 +180,7 @@ impl Hub {
         let reader = self.reader(access);
         let place = self.place(&reader, asked.until)?.unwrap_or(reader.place());
         Ok(Export {
-            subject: access.subject.as_deref().cloned().map(Box::new),
+            subject: access.rights.as_ref().and(access.subject.as_deref()).cloned().map(Box::new),
             level,
             request,
             types: asked.types,

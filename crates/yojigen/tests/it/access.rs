@@ -123,8 +123,7 @@ fn a_persons_app_sees_that_person_and_nobody_else() {
     };
     let (others, none) = (put("o2"), put("o9"));
     assert_eq!((others.status, others.body.replace("o2", "o9")), (none.status, none.body));
-    for url in ["_history", "Observation/_history", "$broken-references", "Patient/p2/$everything"]
-    {
+    for url in ["_history", "Observation/_history", "$broken-references", "Patient/p2/$everything"] {
         let answer = town.send("GET", url, &token, "");
         assert!([403, 404].contains(&answer.status), "{url}: {} {}", answer.status, answer.body);
     }
@@ -159,6 +158,11 @@ fn a_clinician_sees_who_is_cared_for_until_the_person_says_no() {
         "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
         "category": [{"text": "privacy"}], "patient": {"reference": "Patient/p1"}, "policyRule": {"text": "own"},
         "provision": {"type": "deny", "actor": [{"role": {"text": "clinic"}, "reference": {"reference": "Organization/sakura"}}]}});
+    let headers = [("content-type", "application/fhir+json"), ("origin", town.house.root())];
+    let mut own = deny.clone();
+    own.as_object_mut().unwrap().remove("id");
+    let refused = jiro.send("POST", "/fhir/Consent", &headers, &own.to_string());
+    assert_eq!(refused.status, 403, "{}", refused.body);
     assert_eq!(town.send("PUT", "Consent/no", &town.loader, &deny.to_string()).status, 201);
     assert!(patients(&jiro.get("/fhir/Patient")).is_empty());
     let page = jiro.get("/patients/p1");
@@ -184,6 +188,7 @@ fn a_program_exports_what_it_may_see_and_only_it_has_the_files() {
         "system/Patient.rs system/Observation.rs?code=http://loinc.org|4548-4",
         &[],
     );
+    let other = system(&town.house, "other-warehouse", "system/*.rs", &[]);
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", bearer.as_str()), ("prefer", "respond-async")];
     let started = town.house.hub.send("GET", "$export", &headers, "");
@@ -204,11 +209,26 @@ fn a_program_exports_what_it_may_see_and_only_it_has_the_files() {
         let url = output["url"].as_str().unwrap().split_once("/fhir/").unwrap().1.to_owned();
         assert_eq!(town.send("GET", &url, &token, "").status, 200);
         // Another program's job is not there.
-        assert_eq!(town.send("GET", &url, &town.loader, "").status, 404);
+        assert_eq!(town.send("GET", &url, &other, "").status, 404);
         assert_eq!(town.house.hub.send("GET", &url, &[], "").status, 401);
     }
     types.sort();
     assert_eq!(types, ["Observation", "Patient"]);
-    assert_eq!(town.send("GET", &place, &town.loader, "").status, 404);
-    assert_eq!(town.send("DELETE", &place, &town.loader, "").status, 404);
+    assert_eq!(town.send("GET", &place, &other, "").status, 404);
+    assert_eq!(town.send("DELETE", &place, &other, "").status, 404);
+    // Who may do everything may do what works on the whole.
+    assert_eq!(town.send("GET", "_history?_count=1", &town.loader, "").status, 200);
+    assert_eq!(town.send("GET", "_history?_count=1", &token, "").status, 403);
+    // A key under which something is done once is one's own.
+    let headers = |bearer: &str| {
+        vec![("authorization".to_owned(), bearer.to_owned()), ("idempotency-key".to_owned(), "k".to_owned())]
+    };
+    let create = |token: &str, kind: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = headers(&bearer);
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        town.house.hub.send("POST", kind, &headers, &json!({"resourceType": kind}).to_string())
+    };
+    assert_eq!(create(&town.loader, "Basic").status, 201);
+    assert_eq!(create(&token, "Basic").status, 403);
 }
