@@ -8,6 +8,10 @@ use store::{Error, Reason, Rejection};
 pub enum Kind {
     /// What was sent does not read, or contradicts itself: 400.
     Invalid,
+    /// Nobody is signed in: 401.
+    LoginRequired,
+    /// Whoever is signed in may not do this: 403.
+    Forbidden,
     /// There is no such thing: 404.
     NotFound,
     /// There is no such interaction here: 405.
@@ -48,6 +52,8 @@ impl Kind {
     pub fn status(self) -> u16 {
         match self {
             Kind::Invalid => 400,
+            Kind::LoginRequired => 401,
+            Kind::Forbidden => 403,
             Kind::NotFound => 404,
             Kind::NotAllowed => 405,
             Kind::NotAcceptable => 406,

@@ -3,7 +3,7 @@
 //! Every write, wherever it comes from, becomes a [`store::Proposal`] here and meets the others at one door; every read
 //! is made here. REST, import and pages only translate. Each operation on the record is one file.
 //!
-//! Every function takes an [`Access`]: who acts, for whom, why. There is no authorisation yet, so an access only
+//! Every function takes an [`Access`]: who acts, for whom, why. Who that is is found out by `auth`; an access only
 //! carries circumstances, which the log keeps; restricting what a read may see will happen here, in the query, and
 //! nowhere else.
 

@@ -10,6 +10,7 @@ macro_rules! say {
 
 mod backup;
 mod cli;
+mod client;
 mod config;
 mod demo;
 mod doctor;
@@ -19,6 +20,8 @@ mod import;
 mod log;
 mod progress;
 mod serve;
+mod user;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -56,6 +59,8 @@ fn main() -> ExitCode {
         Task::Export(arguments) => export::run(&arguments),
         Task::Doctor(arguments) => doctor::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::User(task) => user::run(&task),
+        Task::Client(task) => client::run(&task),
         Task::Log(task) => log::run(&task),
         Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),
         Task::Completions { shell } => {

@@ -159,6 +159,7 @@ fn capabilities(call: &Call) -> String {
         started: &call.app.started,
         conditional_delete: call.app.hub.conditional_delete,
         references: call.app.hub.store().references(),
+        issuer: call.app.auth.as_ref().map(|auth| auth.settings().issuer.as_str()),
     };
     capability::statement(&about)
 }

@@ -141,7 +141,8 @@ fn status_label(status: StatusCode) -> &'static str {
 fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
     let uri = request.uri();
     let host = open::host(request.headers(), uri).unwrap_or("localhost");
-    let base = format!("http://{host}/fhir");
+    let base =
+        app.auth.as_ref().map_or_else(|| format!("http://{host}/fhir"), |a| a.settings().fhir_base.clone());
     let path = uri.path().strip_prefix("/fhir").unwrap_or_default();
     let segments =
         path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
@@ -153,7 +154,12 @@ fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
     } else {
         format::negotiate(request.headers(), &mut pairs)?
     };
-    let mut access = Access::open("rest");
+    let mut access = match request.extensions().get::<Access>() {
+        Some(access) => access.clone(),
+        // Nothing but the CapabilityStatement is for everyone where people sign in.
+        None if app.auth.is_none() || segments == ["metadata"] => Access::open("rest"),
+        None => return Err(Failure::new(Kind::LoginRequired, IssueType::Login, "nobody is signed in")),
+    };
     access.circumstances.request_id = headers::request_id(request.headers());
     let preferences = headers::preferences(request.headers());
     let conditions = headers::read_conditions(request.headers());
@@ -216,6 +222,11 @@ fn of_failure(failure: &Failure) -> Answer {
         answer = answer.with(header::RETRY_AFTER, "2".to_owned());
     }
     answer
+}
+
+/// A failure as a response.
+pub(crate) fn respond_with_failure(failure: &Failure) -> AxumResponse {
+    respond(of_failure(failure))
 }
 
 /// One finding as an OperationOutcome.
