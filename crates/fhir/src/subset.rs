@@ -18,11 +18,49 @@ pub enum Subset {
     Data,
     /// `_elements`: these, by name without `[x]`.
     Elements(Vec<String>),
+    /// `_summary` and `_elements`: what either asks for.
+    Either(Box<Subset>, Vec<String>),
 }
 
 impl Subset {
     /// The system of the code `SUBSETTED`.
     pub const TAG_SYSTEM: &'static str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
+
+    /// What this or the other asks for: nobody gets less than they named.
+    ///
+    /// # Errors
+    /// Of two different summaries there is no such thing.
+    pub fn and(self, other: Subset) -> Result<Subset, String> {
+        match (self, other) {
+            (Subset::Elements(mut names), Subset::Elements(more)) => {
+                names.extend(more);
+                Ok(Subset::Elements(names))
+            }
+            (Subset::Either(summary, mut names), Subset::Elements(more)) => {
+                names.extend(more);
+                Ok(Subset::Either(summary, names))
+            }
+            (Subset::Elements(names), summary) | (summary, Subset::Elements(names)) => {
+                Ok(Subset::Either(Box::new(summary), names))
+            }
+            (Subset::Either(summary, names), other) if *summary == other => {
+                Ok(Subset::Either(summary, names))
+            }
+            (one, other) if one == other => Ok(one),
+            _ => Err("there are two, and they differ; ask for one".to_owned()),
+        }
+    }
+
+    /// Whether of an element only what a summary marks is wanted.
+    fn is_summary_of(&self, element: &str) -> bool {
+        match self {
+            Subset::Summary => true,
+            Subset::Either(summary, names) => {
+                **summary == Subset::Summary && !names.iter().any(|name| name == element)
+            }
+            _ => false,
+        }
+    }
 }
 
 const TAG: &str =
@@ -58,7 +96,9 @@ pub fn write(json: &str, subset: &Subset, out: &mut String) {
                 out.push_str("\"meta\":");
                 tagged(member.value, out);
             }
-            (name, Some(property)) if *subset == Subset::Summary && name != "contained" => {
+            (name, Some(property))
+                if name != "contained" && subset.is_summary_of(r4().element(property.element).name) =>
+            {
                 out.push('"');
                 out.push_str(name);
                 out.push_str("\":");
@@ -88,6 +128,9 @@ fn is_kept(definition: &TypeDefinition, name: &str, subset: &Subset) -> bool {
         Subset::Text => element.name == "text" || is_needed,
         Subset::Data => element.name != "text",
         Subset::Elements(names) => is_needed || names.iter().any(|n| n == element.name),
+        Subset::Either(summary, names) => {
+            names.iter().any(|n| n == element.name) || is_kept(definition, name, summary)
+        }
     }
 }
 
@@ -196,6 +239,14 @@ mod tests {
         // `active` changes the meaning of the resource, so it stays.
         let elements = Subset::Elements(vec!["photo".to_owned()]);
         assert_eq!(cut(&elements), format!(r#"{head},"active":true,"photo":[{{"title":"t"}}]}}"#));
+        let both = Subset::Summary.and(Subset::Elements(vec!["name".to_owned()]));
+        assert_eq!(
+            cut(&both.unwrap()),
+            format!(
+                r#"{head},{contained},"active":true,"name":[{{"family":"Yamada","extension":[{{"url":"http://e","valueCode":"c"}}]}}],{organization}}}"#
+            )
+        );
+        assert!(Subset::Summary.and(Subset::Text).is_err());
         let mut out = String::new();
         write(r#"{"resourceType":"Basic","code":{"text":"x"}}"#, &Subset::Text, &mut out);
         assert_eq!(

@@ -132,7 +132,13 @@ pub fn write_part(kept: &Kept, subset: Option<&Subset>, out: &mut String) {
 
 /// A page of a history as a Bundle of type history.
 #[must_use]
-pub fn history(page: &HistoryPage, understood: &[Pair], base: &str, path: &str) -> String {
+pub fn history(
+    page: &HistoryPage,
+    subset: Option<&Subset>,
+    understood: &[Pair],
+    base: &str,
+    path: &str,
+) -> String {
     let mut json = JsonWriter::new();
     json.object(|b| {
         b.member("resourceType", "Bundle");
@@ -147,7 +153,7 @@ pub fn history(page: &HistoryPage, understood: &[Pair], base: &str, path: &str) 
         if !page.entries.is_empty() {
             b.name("entry").array(|entries| {
                 for entry in &page.entries {
-                    entries.object(|e| write_history_entry(e, entry, base));
+                    entries.object(|e| write_history_entry(e, entry, subset, base));
                 }
             });
         }
@@ -155,12 +161,12 @@ pub fn history(page: &HistoryPage, understood: &[Pair], base: &str, path: &str) 
     json.finish()
 }
 
-fn write_history_entry(json: &mut JsonWriter, entry: &HistoryEntry, base: &str) {
+fn write_history_entry(json: &mut JsonWriter, entry: &HistoryEntry, subset: Option<&Subset>, base: &str) {
     let kept = &entry.kept;
     let name = local_name(kept);
     json.member("fullUrl", &format!("{base}/{name}"));
     if kept.text.is_some() {
-        json.name("resource").raw_with(|out| kept.write(out));
+        json.name("resource").raw_with(|out| write_part(kept, subset, out));
     }
     let (method, status) = match (kept.is_deletion(), kept.is_creation) {
         (true, _) => ("DELETE", "204"),

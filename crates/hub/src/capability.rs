@@ -50,18 +50,7 @@ const SUBSCRIPTION_OPERATIONS: &[(&str, &str)] =
 pub fn statement(about: &About<'_>) -> String {
     let mut json = JsonWriter::new();
     json.object(|c| {
-        c.member("resourceType", "CapabilityStatement");
-        c.member("status", "active");
-        c.member("date", about.started);
-        c.member("kind", "instance");
-        c.name("software").object(|s| {
-            s.member("name", "Yojigen");
-            s.member("version", about.version);
-        });
-        c.name("implementation").object(|i| {
-            i.member("description", "An open health hub");
-            i.member("url", about.base);
-        });
+        write_head(c, "CapabilityStatement", about);
         c.member("fhirVersion", "4.0.1");
         c.name("format").array(|f| {
             f.string("application/fhir+json").string("json").string("application/fhir+xml").string("xml");
@@ -74,6 +63,32 @@ pub fn statement(about: &About<'_>) -> String {
         c.name("rest").array(|list| {
             list.object(|rest| write_rest(rest, about));
         });
+    });
+    json.finish()
+}
+
+/// What both kinds of statements begin with.
+fn write_head(json: &mut JsonWriter, name: &str, about: &About<'_>) {
+    json.member("resourceType", name);
+    json.member("status", "active");
+    json.member("date", about.started);
+    json.member("kind", "instance");
+    json.name("software").object(|s| {
+        s.member("name", "Yojigen");
+        s.member("version", about.version);
+    });
+    json.name("implementation").object(|i| {
+        i.member("description", "An open health hub");
+        i.member("url", about.base);
+    });
+}
+
+/// What there is of terminology: searches by code and text, and no code systems that are expanded or validated here.
+#[must_use]
+pub fn terminology(about: &About<'_>) -> String {
+    let mut json = JsonWriter::new();
+    json.object(|c| {
+        write_head(c, "TerminologyCapabilities", about);
     });
     json.finish()
 }
@@ -96,6 +111,7 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
         "documentation",
         &format!(
             "Dates without a zone are read in {}. _asOf=<instant> on any read or search gives what was recorded by then. \
+             Where reading is audited, AuditEvent?patient= has who looked and who wrote (ids ledger-, log-); those sent by others are searched with _ledger=false. \
              A PUT that changes nothing makes no version. Tags and security labels survive an update that omits them. \
              OpenAPI: {}/openapi.json",
             about.zone,

@@ -36,6 +36,9 @@ impl ConditionalDelete {
     }
 }
 
+/// A resource that is written, by its id, with the search that decided it.
+pub(crate) type Chosen = (String, Option<Box<Condition>>);
+
 impl Hub {
     /// Whether a write was refused because what it was planned on changed: prepare it anew.
     #[must_use]
@@ -134,6 +137,24 @@ impl Hub {
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))
     }
 
+    /// What a conditional delete ends: at most one, or all that the search finds, as the hub is served.
+    pub(crate) fn delete_targets(
+        &self,
+        access: &Access,
+        resource_type: TypeId,
+        text: &str,
+    ) -> Result<Vec<Chosen>, Failure> {
+        let limit = match self.conditional_delete {
+            ConditionalDelete::Single => 1,
+            ConditionalDelete::Multiple => MAX_DELETED,
+        };
+        let condition = self.condition(access, resource_type, text, limit)?;
+        let found = condition.found.clone();
+        let mut condition = Some(condition);
+        // One check serves all that it found.
+        Ok(found.into_iter().map(|id| (id, condition.take())).collect())
+    }
+
     /// Prepares the end of what a search finds; that of nothing has no commands.
     ///
     /// # Errors
@@ -148,17 +169,10 @@ impl Hub {
         if let Some(repeated) = self.repeated(access, options)? {
             return Ok(repeated);
         }
-        let limit = match self.conditional_delete {
-            ConditionalDelete::Single => 1,
-            ConditionalDelete::Multiple => MAX_DELETED,
-        };
-        let condition = self.condition(access, resource_type, text, limit)?;
-        let mut condition = Some(condition);
-        let found = condition.as_ref().map(|c| c.found.clone()).unwrap_or_default();
-        let commands = found.into_iter().map(|id| Command {
+        let chosen = self.delete_targets(access, resource_type, text)?.into_iter();
+        let commands = chosen.map(|(id, condition)| Command {
             if_match: options.if_match,
-            // One check serves all that it found.
-            condition: condition.take(),
+            condition,
             ..Command::new(resource_type, id, Action::Delete)
         });
         let commands: Vec<Command> = commands.collect();

@@ -138,11 +138,17 @@ impl Hub {
         let page = &found[skip..skip + count];
         let path = format!("{base}/{}/{id}/$everything", r4().type_name(owner_type));
         let links = [request.understood.as_slice(), extra].concat();
+        let own =
+            request.cursor.map(|(place, skip)| self.sealed(access, write_cursor(place, skip))).transpose()?;
+        let next = (skip + count < found.len())
+            .then(|| self.sealed(access, write_cursor(place, skip + count)))
+            .transpose()?;
         let mut entries = String::new();
         reader.each(page, place, |kept| {
             if request.since.is_some_and(|since| kept.instant < since) {
                 return;
             }
+            access.saw(&kept);
             entries.push(if entries.is_empty() { '[' } else { ',' });
             entries.push_str("{\"fullUrl\":");
             quote(&mut entries, &format!("{base}/{}", bundle::local_name(&kept)));
@@ -159,11 +165,9 @@ impl Hub {
                 b.raw_member("total", &found.len().to_string());
             }
             b.name("link").array(|list| {
-                let own = request.cursor.map(|(place, skip)| write_cursor(place, skip));
                 bundle::link(list, "self", &bundle::address(&path, &links, own.as_deref()));
-                if skip + count < found.len() {
-                    let next = write_cursor(place, skip + count);
-                    bundle::link(list, "next", &bundle::address(&path, &links, Some(&next)));
+                if next.is_some() {
+                    bundle::link(list, "next", &bundle::address(&path, &links, next.as_deref()));
                 }
             });
             if !entries.is_empty() {

@@ -157,6 +157,8 @@ impl From<Rejection> for Failure {
                     }
                     Reason::Invalid => Kind::Invalid,
                     Reason::Moved => Kind::Conflict,
+                    Reason::Forbidden => Kind::Forbidden,
+                    Reason::NoChoiceOfIds => Kind::NotAllowed,
                     Reason::BrokenReference if issue.code == IssueType::Conflict => Kind::Conflict,
                     Reason::BrokenReference => Kind::Unprocessable,
                 };

@@ -3,9 +3,10 @@
 use data_encoding::BASE64URL_NOPAD;
 use fhir::date_time::Micros;
 use fhir::issue::nearest;
+use fhir::subset::Subset;
 use fhir::{DateTime, Issue, IssueType, TypeId, r4};
 use search::Zone;
-use search::query::Pair;
+use search::query::{self, Pair, SubsetAsked};
 use store::{HistoryEntry, HistoryRange, Place, Reader};
 
 use crate::{Access, Failure, Hub, Kind};
@@ -32,6 +33,8 @@ pub struct HistoryQuery {
     pub count: Option<usize>,
     /// `_asOf`
     pub as_of: Option<Micros>,
+    /// `_summary`, `_elements`: the part of each version that is answered.
+    pub subset: Option<Subset>,
     /// Circumstances of the commit, by field number.
     pub circumstances: Vec<(u8, String)>,
     /// `_cursor`: the whole history's place, and the place and index the page comes after.
@@ -51,7 +54,30 @@ pub struct HistoryPage {
     pub instant: Micros,
 }
 
-pub(crate) const NAMES: &[&str] = &["_since", "_at", "_count", "_asOf", "_cursor", "_format"];
+pub(crate) const NAMES: &[&str] =
+    &["_since", "_at", "_count", "_asOf", "_cursor", "_summary", "_elements", "_format", "_pretty"];
+
+/// Parameters that may stand only once.
+const ONCE: &[&str] = &["_since", "_at", "_count", "_asOf", "_cursor"];
+
+impl HistoryLevel {
+    /// What `_summary` or `_elements` asks for; nothing if it is the whole.
+    fn part(&self, name: &str, text: &str) -> Result<Option<Subset>, String> {
+        let resource_type = match self {
+            HistoryLevel::Instance(resource_type, _) | HistoryLevel::Type(resource_type) => *resource_type,
+            HistoryLevel::System if name == "_elements" => {
+                return Err("everything's history has resources of all types; ask for that of one".to_owned());
+            }
+            HistoryLevel::System => r4().well_known().resource,
+        };
+        match query::subset(resource_type, name, text) {
+            Some(Ok(SubsetAsked::Part(part))) => Ok(Some(part)),
+            Some(Ok(SubsetAsked::Count)) => Err("count is for searches".to_owned()),
+            Some(Err(message)) => Err(message),
+            Some(Ok(SubsetAsked::Whole)) | None => Ok(None),
+        }
+    }
+}
 
 impl HistoryQuery {
     /// Reads a history's parameters.
@@ -61,8 +87,15 @@ impl HistoryQuery {
     pub fn read(pairs: &[Pair], level: &HistoryLevel, zone: &Zone) -> Result<HistoryQuery, Failure> {
         let mut query = HistoryQuery::default();
         let mut issues = Vec::new();
-        for (name, text) in pairs {
+        for (at, (name, text)) in pairs.iter().enumerate() {
             let outcome = match name.as_str() {
+                once if ONCE.contains(&once) && pairs[..at].iter().any(|(earlier, _)| earlier == name) => {
+                    Err("it stands twice; a history takes it once".to_owned())
+                }
+                "_summary" | "_elements" => level.part(name, text).and_then(|part| match part {
+                    Some(part) => query::widen(&mut query.subset, part),
+                    None => Ok(()),
+                }),
                 "_since" => moment(text, zone).map(|(start, _)| query.since = Some(start)),
                 "_at" => moment(text, zone).map(|interval| query.at = Some(interval)),
                 "_asOf" => moment(text, zone).map(|(_, end)| query.as_of = Some(end - 1)),
@@ -132,7 +165,10 @@ impl Hub {
         level: &HistoryLevel,
         query: &HistoryQuery,
     ) -> Result<HistoryPage, Failure> {
-        let reader = self.reader(access);
+        if !matches!(level, HistoryLevel::Instance(..)) {
+            access.whole("the history of a type or of the hub")?;
+        }
+        let reader = self.reader_by_id(access);
         let place = match query.cursor {
             Some((at, ..)) => at.min(reader.place()),
             None => self.place(&reader, query.as_of)?.unwrap_or(reader.place()),
@@ -158,7 +194,17 @@ impl Hub {
         };
         let has_more = entries.len() > count;
         entries.truncate(count);
+        for entry in &entries {
+            access.saw(&entry.kept);
+            if entry.kept.text.is_none() && access.seen.is_some() {
+                // A deletion is about whom the version before it was.
+                let before = entry.kept.version.saturating_sub(1);
+                let kept = reader.version(entry.kept.resource_type, &entry.kept.id, before, Some(place))?;
+                kept.iter().for_each(|kept| access.saw_beside(kept));
+            }
+        }
         let next = entries.last().filter(|_| has_more).map(|e| encode(place, e.place, e.index));
+        let next = next.map(|text| self.sealed(access, text)).transpose()?;
         Ok(HistoryPage { entries, next, instant: reader.instant_of(place)? })
     }
 }

@@ -84,8 +84,8 @@ impl Hub {
         once: [u8; 16],
         recorded: Option<Micros>,
     ) -> Prepared {
-        let circumstances = access.circumstances.clone();
-        Prepared { proposal: Proposal { circumstances, commands, once: Some(once), recorded } }
+        let (circumstances, rights) = (access.circumstances.clone(), access.rights.clone());
+        Prepared { proposal: Proposal { circumstances, commands, once: Some(once), recorded, rights } }
     }
 
     /// The resources of a document with their moments of recording. One that says none takes that of the Encounter it

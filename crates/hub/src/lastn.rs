@@ -132,6 +132,7 @@ impl Hub {
         }
         let total = Some(last.len() as u64);
         let matches = if query.is_count_only { Vec::new() } else { kept(&reader, &last, place)? };
+        access.saw_all(&matches);
         let instant = reader.instant_of(place)?;
         let included = Vec::new();
         Ok(SearchAnswer { query, matches, included, total, next: None, previous: None, instant })

@@ -3,11 +3,12 @@
 //! Every write, wherever it comes from, becomes a [`store::Proposal`] here and meets the others at one door; every read
 //! is made here. REST, import and pages only translate. Each operation on the record is one file.
 //!
-//! Every function takes an [`Access`]: who acts, for whom, why. Who that is is found out by `auth`; an access only
-//! carries circumstances, which the log keeps; restricting what a read may see will happen here, in the query, and
-//! nowhere else.
+//! Every function takes an [`Access`]: who acts, for whom, why. What the log keeps of it are its circumstances; what it
+//! may see and do are its rights, which become part of every plan of the store and of every decision of the fold.
 
 mod access;
+mod audit;
+mod audit_event;
 pub mod bundle;
 pub mod capability;
 mod clock;
@@ -33,14 +34,18 @@ mod purge;
 mod read;
 mod references;
 mod request;
+mod seal;
 mod search_system;
 mod search_type;
+mod seen;
 mod stats;
 mod subscriptions;
 mod transaction;
 mod update;
 
 pub use access::Access;
+pub use audit::{Audited, Peer, unwritten};
+pub use audit_event::{AuditEventRequest, OWN_IDS};
 pub use clock::{OsEntropy, SystemClock};
 pub use conditional::{ATTEMPTS, ConditionalDelete};
 pub use everything::EverythingRequest;
@@ -64,13 +69,18 @@ pub use request::{Prepared, WriteOptions, once_key};
 pub use search_system::SystemSearch;
 pub use search_type::SearchAnswer;
 pub use search_type::SearchRequest;
+pub use seen::Seen;
 pub use stats::StatsRequest;
 pub use subscriptions::{Bound, Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
-pub use transaction::{Batch, EntryResponse, Prefer, described, findings, is_bundle, version_of_etag};
+pub use transaction::{
+    Batch, EntryResponse, Prefer, ReadCondition, described, findings, is_bundle, too_many_entries,
+    version_of_etag,
+};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ::access::{ConsentMemory, Policy};
 use fhir::Limits;
 use store::{Budget, Store};
 
@@ -112,7 +122,13 @@ pub struct Hub {
     pub subscription_rules: Arc<SubscriptionRules>,
     /// From where `$import` may fetch.
     pub import_rules: Arc<SubscriptionRules>,
+    /// Where reads are recorded, if they are.
+    pub ledger: Option<Arc<ledger::Ledger>>,
     pub(crate) bell: Arc<subscriptions::Bell>,
+    /// The rules of who may see and do what.
+    pub policy: Arc<Policy>,
+    consents: Arc<ConsentMemory>,
+    seal: seal::Seal,
 }
 
 impl Hub {
@@ -120,6 +136,7 @@ impl Hub {
     #[must_use]
     pub fn new(store: Store, limits: Limits, search_limits: SearchLimits) -> Hub {
         let ids = Arc::new(Mutex::new(IdSource::new()));
+        let zone = store.zone().clone();
         Hub {
             store: Arc::new(store),
             ids,
@@ -130,7 +147,11 @@ impl Hub {
             match_model: None,
             subscription_rules: Arc::default(),
             import_rules: Arc::default(),
+            ledger: None,
             bell: Arc::default(),
+            policy: Arc::new(Policy::standard(zone.clone())),
+            consents: Arc::new(ConsentMemory::new(zone)),
+            seal: seal::Seal::new(),
         }
     }
 

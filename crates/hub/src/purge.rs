@@ -78,6 +78,7 @@ impl Hub {
         id: &str,
         asked: PurgeRequest,
     ) -> Result<String, Failure> {
+        access.whole("$purge")?;
         if !self.may_purge && !asked.is_preview {
             let message =
                 "this hub destroys nothing; serve it with --allow-purge if it may, or ask for a preview";

@@ -1,6 +1,9 @@
 //! read and vread: `GET [base]/Type/id`, `GET [base]/Type/id/_history/version`.
 
+use std::sync::Arc;
+
 use fhir::date_time::{Micros, format_instant};
+use fhir::json::scan;
 use fhir::{IssueType, TypeId, r4};
 use store::{Kept, Place, Reader};
 
@@ -10,8 +13,20 @@ impl Hub {
     /// The state reads are made on.
     #[must_use]
     pub fn reader(&self, access: &Access) -> Reader {
-        let _ = access; // nobody is restricted while a hub is open
-        self.store.reader()
+        let reader = self.store.reader();
+        match &access.rights {
+            Some(rights) => reader.restricted(Arc::clone(&rights.search)),
+            None => reader,
+        }
+    }
+
+    /// The state single resources are read from by their ids.
+    pub(crate) fn reader_by_id(&self, access: &Access) -> Reader {
+        let reader = self.store.reader();
+        match &access.rights {
+            Some(rights) => reader.restricted(Arc::clone(&rights.read)),
+            None => reader,
+        }
     }
 
     /// The place a moment stands for; none is now.
@@ -20,6 +35,25 @@ impl Hub {
     /// A store's failure.
     pub fn place(&self, reader: &Reader, as_of: Option<Micros>) -> Result<Option<Place>, Failure> {
         Ok(as_of.map(|moment| reader.place_as_of(moment)).transpose()?)
+    }
+
+    /// The state a resource is read from. A Binary is as open as the resource its `securityContext` names
+    /// (<https://hl7.org/fhir/R4/binary.html#security>): who may read that may read it.
+    fn reader_of(&self, access: &Access, resource_type: TypeId, id: &str) -> Result<Reader, Failure> {
+        let restricted = self.reader_by_id(access);
+        if access.rights.is_none() || r4().type_name(resource_type) != "Binary" {
+            return Ok(restricted);
+        }
+        let whole = self.store.reader();
+        let Some(kept) = whole.read(resource_type, id, None)? else { return Ok(restricted) };
+        let context = kept.text.as_ref().and_then(|(text, _)| security_context(text));
+        let is_open = match context {
+            Some((context_type, context_id)) if context_type != resource_type => {
+                restricted.read(context_type, &context_id, None)?.is_some_and(|k| k.text.is_some())
+            }
+            _ => false,
+        };
+        Ok(if is_open { whole } else { restricted })
     }
 
     /// A resource as it is, or as it was known at a moment.
@@ -33,11 +67,11 @@ impl Hub {
         id: &str,
         as_of: Option<Micros>,
     ) -> Result<Kept, Failure> {
-        let reader = self.reader(access);
+        let reader = self.reader_of(access, resource_type, id)?;
         let place = self.place(&reader, as_of)?;
         let name = format!("{}/{id}", r4().type_name(resource_type));
         match reader.read(resource_type, id, place)? {
-            Some(kept) => existing(kept, &name),
+            Some(kept) => existing(access, kept, &name),
             None if as_of.is_some() => Err(Failure::new(
                 Kind::NotFound,
                 IssueType::NotFound,
@@ -59,7 +93,7 @@ impl Hub {
         version: &str,
         as_of: Option<Micros>,
     ) -> Result<Kept, Failure> {
-        let reader = self.reader(access);
+        let reader = self.reader_of(access, resource_type, id)?;
         let place = self.place(&reader, as_of)?;
         let name = format!("{}/{id}/_history/{version}", r4().type_name(resource_type));
         let number = version.parse().ok().filter(|_| !version.starts_with(['0', '+']));
@@ -68,13 +102,21 @@ impl Hub {
             None => None,
         };
         match found {
-            Some(kept) => existing(kept, &name),
+            Some(kept) => existing(access, kept, &name),
             None => Err(Failure::new(Kind::NotFound, IssueType::NotFound, format!("there is no {name}"))),
         }
     }
 }
 
-fn existing(kept: Kept, name: &str) -> Result<Kept, Failure> {
+/// What a Binary's `securityContext` names, read without its content.
+fn security_context(text: &str) -> Option<(TypeId, String)> {
+    let context = scan::members(text).find(|m| m.name == "securityContext")?;
+    let reference = scan::members(context.value).find(|m| m.name == "reference")?;
+    let (name, id) = reference.value.trim_matches('"').split_once('/')?;
+    Some((r4().resource_type(name)?, id.to_owned()))
+}
+
+fn existing(access: &Access, kept: Kept, name: &str) -> Result<Kept, Failure> {
     if kept.is_destroyed {
         let message = format!("the text of {name} has been destroyed");
         return Err(Failure {
@@ -90,5 +132,6 @@ fn existing(kept: Kept, name: &str) -> Result<Kept, Failure> {
             ..Failure::new(Kind::Gone, IssueType::Deleted, message)
         });
     }
+    access.saw(&kept);
     Ok(kept)
 }

@@ -64,6 +64,7 @@ impl Hub {
         asked: &BrokenReferencesRequest,
         address: &str,
     ) -> Result<String, Failure> {
+        access.whole("$broken-references")?;
         let limits = &self.search_limits;
         let count = asked.count.unwrap_or(limits.default_count).clamp(1, limits.max_count);
         let (found, next) = self.reader(access).broken(&asked.from, count, LOOKED)?;

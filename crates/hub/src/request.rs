@@ -42,6 +42,8 @@ impl Prepared {
 pub struct WriteOptions {
     /// The version that must be current (`If-Match`).
     pub if_match: Option<u64>,
+    /// Only if nothing is there (`If-None-Match: *`).
+    pub must_be_new: bool,
     /// Do it once under this key, however often it is asked.
     pub once: Option<[u8; 16]>,
     /// Provenance that goes with it (`X-Provenance`).
@@ -113,8 +115,8 @@ impl Hub {
         commands: Vec<Command>,
         once: Option<[u8; 16]>,
     ) -> Prepared {
-        let circumstances = access.circumstances.clone();
-        Prepared { proposal: Proposal { circumstances, commands, once, recorded: None } }
+        let (circumstances, rights) = (access.circumstances.clone(), access.rights.clone());
+        Prepared { proposal: Proposal { circumstances, commands, once, recorded: None, rights } }
     }
 
     /// Where dates without zone lie.

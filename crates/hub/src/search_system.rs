@@ -88,7 +88,8 @@ impl Hub {
         let reader = self.reader(access);
         let cursor_text =
             search.pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, text)| text.as_str());
-        let start = cursor_text.map(Start::read).transpose()?;
+        let start = cursor_text.map(|text| self.opened(access, text)).transpose()?;
+        let start = start.as_deref().map(Start::read).transpose()?;
         let own: Vec<Pair> = search
             .pairs
             .iter()
@@ -115,7 +116,10 @@ impl Hub {
                 of.is_some_and(|c| !c.parameters(resource_type).is_empty())
             });
             // Of all types only those are searched that there are.
-            if named.is_none() && (!is_member || reader.total(resource_type, Some(place))? == 0) {
+            let is_granted = access.of_type(resource_type).is_ok();
+            if named.is_none()
+                && (!is_member || !is_granted || reader.total(resource_type, Some(place))? == 0)
+            {
                 continue;
             }
             queries.push(self.query_of(search, resource_type, &own)?);
@@ -153,6 +157,8 @@ impl Hub {
             answer.query.count.unwrap_or(self.search_limits.default_count).min(self.search_limits.max_count);
         fill(&reader, &queries, start, place, count, budget, &mut answer)?;
         once_each(&mut answer);
+        answer.next = answer.next.map(|text| self.sealed(access, text)).transpose()?;
+        access.saw_all(answer.matches.iter().chain(&answer.included));
         Ok(answer)
     }
 

@@ -65,8 +65,10 @@ impl Hub {
     /// # Errors
     /// What is not understood, what costs too much, a store's failure.
     pub fn search(&self, access: &Access, query: Query, budget: Budget) -> Result<SearchAnswer, Failure> {
+        access.of_type(query.resource_type)?;
         let reader = self.reader(access);
-        let cursor = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+        let opened = query.cursor.as_deref().map(|text| self.opened(access, text)).transpose()?;
+        let cursor = opened.as_deref().map(Cursor::decode).transpose()?;
         let place = reader.place_of(&query, cursor.as_ref())?;
         let instant = reader.instant_of(place)?;
         if query.is_count_only {
@@ -79,12 +81,14 @@ impl Hub {
         let keep = |found: &[store::Found]| {
             found.iter().filter_map(|f| reader.kept(*f, place).transpose()).collect::<Result<Vec<Kept>, _>>()
         };
+        let (matches, included) = (keep(&page.matches)?, keep(&page.included)?);
+        access.saw_all(matches.iter().chain(&included));
         Ok(SearchAnswer {
-            matches: keep(&page.matches)?,
-            included: keep(&page.included)?,
+            matches,
+            included,
             total: page.total,
-            next: page.next.map(|c| c.encode()),
-            previous: page.previous.map(|c| c.encode()),
+            next: page.next.map(|c| self.sealed(access, c.encode())).transpose()?,
+            previous: page.previous.map(|c| self.sealed(access, c.encode())).transpose()?,
             instant,
             query,
         })

@@ -1,28 +1,34 @@
 //! batch and transaction: `POST [base]` (<https://hl7.org/fhir/R4/http.html#transaction>).
 //!
-//! A transaction is one proposal, a batch one for each write. Entries are done in the specification's order (DELETE,
-//! POST, PUT, then GET), answered in their own. In a transaction references to entries' fullUrls become references to
-//! what the entries become.
+//! A transaction is one proposal, a batch one for each entry that writes. Entries are done in the specification's order
+//! (DELETE, POST, PUT and PATCH, then GET), answered in their own. In a transaction references to entries' fullUrls, and
+//! by the search of a conditional entry, become references to what the entries become.
+//!
+//! A history is done as a batch, oldest first: it may say several versions of one resource, which a transaction may not
+//! (<https://hl7.org/fhir/R4/http.html#other-bundles>).
 
 mod answer;
 mod request;
 
 pub use answer::{EntryResponse, Prefer, described, findings};
-pub use request::version_of_etag;
+pub use request::{ReadCondition, version_of_etag};
 
 use fhir::{IssueType, NodeRef, Resource, r4};
 use store::{Action, Command, Condition, Substitutions};
 
-use self::request::{Method, Request, invalid, request, stored, substitutions, unresolved};
+use self::request::{
+    Method, Request, full_urls, invalid, recorded, request, stored, substitutions, unresolved,
+};
+use crate::conditional::Chosen;
 use crate::patch::{On, Patch};
 use crate::{Access, Failure, Hub, Kind, Prepared, WriteOptions};
 
 /// What an entry is to become.
 enum Planned {
-    /// A write, by its place among the commands (in a transaction) or proposals (in a batch).
-    Write(usize),
+    /// A write.
+    Write,
     /// A read of an address relative to the base.
-    Get(String),
+    Get(String, ReadCondition),
     /// There is nothing to do: a conditional delete finds nothing.
     Nothing,
     /// It cannot be done.
@@ -44,6 +50,13 @@ impl Batch {
         std::mem::take(&mut self.writes)
     }
 
+    /// Refuses a batch's entry that stands for one that does not read.
+    pub fn refuse(&mut self, entry: usize, failure: Failure) {
+        if let Some(planned) = self.entries.get_mut(entry) {
+            *planned = Planned::Refused(failure);
+        }
+    }
+
     /// Whether an entry was refused because finding out what it means costs more than was allowed.
     #[must_use]
     pub fn is_too_costly(&self) -> bool {
@@ -63,9 +76,6 @@ impl Batch {
 /// command comes from.
 type Transaction = (Vec<Command>, Vec<Planned>, Vec<usize>);
 
-/// The id an entry writes, and the search that decided it.
-type Target = (String, Option<Box<Condition>>);
-
 impl Hub {
     /// Plans a batch or transaction.
     ///
@@ -77,12 +87,13 @@ impl Hub {
         root: NodeRef<'_>,
         options: &WriteOptions,
     ) -> Result<Batch, Failure> {
-        let is_transaction = match root.text_at("type").as_deref() {
+        let kind = root.text_at("type");
+        let is_transaction = match kind.as_deref() {
             Some("transaction") => true,
-            Some("batch") => false,
+            Some("batch" | "history") => false,
             other => {
                 let message = format!(
-                    "a Bundle posted here is a batch or a transaction, found {}; to store a Bundle as a resource, post it to Bundle",
+                    "a Bundle posted here is a batch, a transaction or a history, found {}; to store a Bundle as a resource, post it to Bundle",
                     other.unwrap_or("no type")
                 );
                 return Err(invalid(IssueType::Value, message).under("Bundle.type"));
@@ -90,12 +101,13 @@ impl Hub {
         };
         let entries: Vec<NodeRef<'_>> = root.all("entry").collect();
         if entries.len() > self.limits.bundle_entries {
-            let message = format!(
-                "{} entries; at most {} are accepted in one request. Load larger amounts with: yojigen import FILE --server URL",
-                entries.len(),
-                self.limits.bundle_entries
-            );
-            return Err(Failure::new(Kind::TooLarge, IssueType::TooLong, message).under("Bundle.entry"));
+            return Err(too_many_entries(self.limits.bundle_entries));
+        }
+        if kind.as_deref() == Some("history") {
+            let requests: Vec<_> = entries.iter().map(|e| recorded(*e)).collect();
+            // Newest first, as histories are.
+            let order = (0..requests.len()).rev().collect();
+            return Ok(self.plan_batch(access, requests, order));
         }
         let requests: Vec<Result<Request<'_>, Failure>> = entries.iter().map(|e| request(*e)).collect();
         if is_transaction {
@@ -108,7 +120,8 @@ impl Hub {
             };
             Ok(Batch { is_transaction: true, entries, sources, writes })
         } else {
-            Ok(self.plan_batch(access, requests))
+            let order = in_order(&requests);
+            Ok(self.plan_batch(access, requests, order))
         }
     }
 
@@ -131,19 +144,12 @@ impl Hub {
         }
         let index = batch.sources[at];
         let Some(entry) = root.all("entry").nth(index) else { return Ok(None) };
-        let planned = request(entry).and_then(|request| {
-            let target = self.target(Some(access), &request, &mut |_| self.new_id())?;
-            let command = target.map(|(id, condition)| {
-                self.command(Some(access), &request, id, condition, &Substitutions::new())
-            });
-            command.transpose()
-        });
-        match planned {
-            Ok(Some(command)) => Ok(Some(self.prepared(access, vec![command], None))),
-            Ok(None) => {
+        match request(entry).and_then(|request| self.entry_commands(access, &request)) {
+            Ok(commands) if commands.is_empty() => {
                 batch.entries[index] = Planned::Nothing;
                 Ok(None)
             }
+            Ok(commands) => Ok(Some(self.prepared(access, commands, None))),
             Err(failure) => {
                 batch.entries[index] = Planned::Refused(failure);
                 Ok(None)
@@ -151,39 +157,58 @@ impl Hub {
         }
     }
 
-    fn plan_batch(&self, access: &Access, requests: Vec<Result<Request<'_>, Failure>>) -> Batch {
+    /// Plans each entry alone, in this order.
+    fn plan_batch(
+        &self,
+        access: &Access,
+        requests: Vec<Result<Request<'_>, Failure>>,
+        order: Vec<usize>,
+    ) -> Batch {
         let mut batch =
             Batch { is_transaction: false, entries: Vec::new(), sources: Vec::new(), writes: Vec::new() };
-        for (index, request) in requests.into_iter().enumerate() {
-            let planned = request.and_then(|request| {
+        let full_urls = full_urls(&requests);
+        batch.entries.extend(requests.iter().map(|_| Planned::Nothing));
+        for index in order {
+            let planned = requests[index].as_ref().map_err(Clone::clone).and_then(|request| {
                 if request.method == Method::Get {
-                    return Ok(Planned::Get(request.url));
+                    return Ok(Planned::Get(request.url.clone(), request.read_condition.clone()));
                 }
-                let Some((id, condition)) = self.target(Some(access), &request, &mut |_| self.new_id())?
-                else {
+                if let Some(resource) = request.resource {
+                    // Each entry stands alone: what another one becomes is not known to it.
+                    unresolved(resource, &|url| !full_urls.contains(url))?;
+                }
+                let commands = self.entry_commands(access, request)?;
+                if commands.is_empty() {
                     return Ok(Planned::Nothing);
-                };
-                let command = self.command(Some(access), &request, id, condition, &Substitutions::new())?;
-                batch.writes.push(self.prepared(access, vec![command], None));
+                }
+                batch.writes.push(self.prepared(access, commands, None));
                 batch.sources.push(index);
-                Ok(Planned::Write(batch.writes.len() - 1))
+                Ok(Planned::Write)
             });
-            batch.entries.push(planned.unwrap_or_else(Planned::Refused));
+            batch.entries[index] = planned.unwrap_or_else(Planned::Refused);
         }
         batch
     }
 
-    /// The id an entry writes, with what decided it; `None` if a conditional delete finds nothing. Without an access
+    /// What an entry that stands alone does.
+    fn entry_commands(&self, access: &Access, request: &Request<'_>) -> Result<Vec<Command>, Failure> {
+        let targets = self.targets(Some(access), request, &mut |_| self.new_id())?.into_iter();
+        let commands = targets
+            .map(|(id, condition)| self.command(Some(access), request, id, condition, &Substitutions::new()));
+        commands.collect()
+    }
+
+    /// The ids an entry writes, with what decided them: one, or as many as a conditional delete finds. Without an access
     /// nothing is looked up, and conditional updates and deletes are refused.
-    fn target(
+    fn targets(
         &self,
         access: Option<&Access>,
         request: &Request<'_>,
         ids: &mut dyn FnMut(NodeRef<'_>) -> String,
-    ) -> Result<Option<Target>, Failure> {
+    ) -> Result<Vec<Chosen>, Failure> {
         let Some(criteria) = &request.criteria else {
             let id = request.id.clone().or_else(|| request.resource.map(ids));
-            return Ok(Some((id.unwrap_or_default(), None)));
+            return Ok(vec![(id.unwrap_or_default(), None)]);
         };
         let Some(access) = access else {
             let message = "conditional updates and deletes are not imported; load this with --server URL, or name the resource by its id";
@@ -196,16 +221,13 @@ impl Hub {
         match (request.method, request.resource) {
             (Method::Put, Some(resource)) => {
                 let (id, condition) = self.update_target(access, resource, criteria).map_err(under)?;
-                Ok(Some((id, Some(condition))))
+                Ok(vec![(id, Some(condition))])
             }
             (Method::Patch, _) => {
                 let (id, condition) = self.patch_target(access, resource_type, criteria).map_err(under)?;
-                Ok(Some((id, Some(condition))))
+                Ok(vec![(id, Some(condition))])
             }
-            _ => {
-                let condition = self.condition(access, resource_type, criteria, 1).map_err(under)?;
-                Ok(condition.found.first().cloned().map(|id| (id, Some(condition))))
-            }
+            _ => self.delete_targets(access, resource_type, criteria).map_err(under),
         }
     }
 
@@ -221,19 +243,17 @@ impl Hub {
         for (index, request) in requests.into_iter().enumerate() {
             known.push(request.map_err(|f| f.under(&at_entry(index)))?);
         }
-        let mut targets: Vec<Option<Target>> = Vec::with_capacity(known.len());
+        let mut targets: Vec<Vec<Chosen>> = Vec::with_capacity(known.len());
         for (index, request) in known.iter().enumerate() {
-            let target = if request.method == Method::Get {
-                None
-            } else {
-                self.target(access, request, ids).map_err(|f| f.under(&at_entry(index)))?
-            };
-            targets.push(target);
+            targets.push(match request.method {
+                Method::Get => Vec::new(),
+                _ => self.targets(access, request, ids).map_err(|f| f.under(&at_entry(index)))?,
+            });
         }
         let mut searches = std::collections::BTreeSet::new();
         for (at, request) in known.iter().enumerate() {
             let finds_nothing =
-                matches!(&targets[at], Some((_, Some(condition))) if condition.found.is_empty());
+                matches!(targets[at].as_slice(), [(_, Some(condition))] if condition.found.is_empty());
             let search = (request.resource_type, request.criteria.as_deref());
             if finds_nothing && !searches.insert(search) {
                 let message = format!(
@@ -246,31 +266,31 @@ impl Hub {
             }
         }
         let ids: Vec<String> =
-            targets.iter().map(|t| t.as_ref().map(|(id, _)| id.clone()).unwrap_or_default()).collect();
+            targets.iter().map(|t| t.first().map(|(id, _)| id.clone()).unwrap_or_default()).collect();
         let substitutions = substitutions(&known, &ids)?;
         let mut order: Vec<usize> = (0..known.len()).collect();
-        order.sort_by_key(|at| known[*at].method as u8);
+        order.sort_by_key(|at| known[*at].method.rank());
         let mut entries: Vec<Option<Planned>> = known.iter().map(|_| None).collect();
         let (mut commands, mut sources) = (Vec::new(), Vec::new());
         for at in order {
             let request = &known[at];
             if request.method == Method::Get {
-                entries[at] = Some(Planned::Get(request.url.clone()));
+                entries[at] = Some(Planned::Get(request.url.clone(), request.read_condition.clone()));
                 continue;
             }
-            let Some((id, condition)) = targets[at].take() else {
-                entries[at] = Some(Planned::Nothing);
-                continue;
-            };
-            let command = self
-                .command(access, request, id, condition, &substitutions)
-                .map_err(|f| f.under(&at_entry(at)))?;
+            let chosen = std::mem::take(&mut targets[at]);
+            entries[at] = Some(if chosen.is_empty() { Planned::Nothing } else { Planned::Write });
+            for (id, condition) in chosen {
+                let command = self
+                    .command(access, request, id, condition, &substitutions)
+                    .map_err(|f| f.under(&at_entry(at)))?;
+                sources.push(at);
+                commands.push(command);
+            }
             if let Some(resource) = request.resource {
-                unresolved(resource, &substitutions).map_err(|f| f.under(&at_entry(at)))?;
+                unresolved(resource, &|url| substitutions.contains_key(url))
+                    .map_err(|f| f.under(&at_entry(at)))?;
             }
-            entries[at] = Some(Planned::Write(commands.len()));
-            sources.push(at);
-            commands.push(command);
         }
         Ok((commands, entries.into_iter().flatten().collect(), sources))
     }
@@ -352,6 +372,22 @@ impl Hub {
             .collect();
         Ok(self.transaction_commands(None, requests, ids)?.0)
     }
+}
+
+/// The refusal of a Bundle with more entries than are accepted.
+#[must_use]
+pub fn too_many_entries(limit: usize) -> Failure {
+    let message = format!(
+        "more than {limit} entries; no more are accepted in one request. Load larger amounts with: yojigen import FILE --server URL"
+    );
+    Failure::new(Kind::TooLarge, IssueType::TooLong, message).under("Bundle.entry")
+}
+
+/// The entries in the order they are done.
+fn in_order(requests: &[Result<Request<'_>, Failure>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..requests.len()).collect();
+    order.sort_by_key(|at| requests[*at].as_ref().map_or(0, |request| request.method.rank()));
+    order
 }
 
 /// Whether a document is a Bundle to be carried out rather than stored.

@@ -45,7 +45,10 @@ impl Hub {
             }
         }
         let (draft, references) = self.draft(resource, id, &Substitutions::new())?;
-        let action = Action::Update { draft, references };
+        let action = match options.must_be_new {
+            true => Action::Create { draft, references, if_none_exist: None },
+            false => Action::Update { draft, references },
+        };
         let command =
             Command { if_match: options.if_match, ..Command::new(resource.value_type(), id, action) };
         Ok(self.prepared(access, self.with_provenance(vec![command], options)?, options.once))

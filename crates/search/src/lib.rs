@@ -22,6 +22,7 @@ pub mod key;
 pub mod normalize;
 pub mod parameters;
 pub mod query;
+pub mod restriction;
 mod zone;
 
 pub use entry::{Entry, Link, LinkedEntry, Linker};

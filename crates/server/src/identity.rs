@@ -5,29 +5,50 @@
 
 use std::sync::Arc;
 
+use access::scope::Scopes;
+use access::{Purpose, Subject};
 use auth::{Auth, Identity, Refusal};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use fhir::{Issue, IssueType};
-use hub::{Access, Failure, Kind};
+use hub::{Access, Failure, Hub};
 
 use crate::{Shared, rest};
 
 /// What anyone may see: nothing of anybody's.
 const PUBLIC: &[&str] = &["/fhir/metadata", "/health", "/ready", "/openapi.json"];
 
-/// What an identity may see and do.
+/// What an identity may see and do, through a door: the hub's rules, consents and the token's scopes, decided now.
 ///
 /// # Errors
-/// If that is nothing.
-#[allow(clippy::unnecessary_wraps)] // the rules will have both answers
-fn access_of(identity: &Identity, _headers: &HeaderMap) -> Result<Access, Failure> {
-    let who = &identity.name;
-    let message =
-        format!("{who} is signed in, but access rules are not compiled in: nothing is shown to anyone");
-    Err(Failure::new(Kind::Forbidden, IssueType::Forbidden, message))
+/// A scope that no index can decide.
+fn access_of(hub: &Hub, identity: &Identity, channel: &str) -> Result<Access, Failure> {
+    hub.access_of(&Arc::new(subject(identity)), channel)
+}
+
+/// An identity, as the rules know it. A system that was given no roles is one: its scopes say what it may.
+fn subject(identity: &Identity) -> Subject {
+    let roles = match (identity.is_user, identity.roles.as_slice()) {
+        (false, []) => vec!["system".to_owned()],
+        (_, roles) => roles.to_vec(),
+    };
+    let said = identity.purpose.as_deref().and_then(Purpose::of);
+    let organisation = identity.organization.as_deref().and_then(|o| o.strip_prefix("Organization/"));
+    Subject {
+        user: identity.is_user.then(|| identity.subject.clone()),
+        fhir_user: identity.fhir_user.clone(),
+        patient: identity.patient.clone(),
+        proxied: identity.proxied.clone(),
+        organisations: organisation.map(str::to_owned).into_iter().collect(),
+        client: identity.client.clone(),
+        scopes: identity.scopes.as_deref().map(|text| Scopes::read(text).0),
+        context_patient: identity.launch_patient.clone(),
+        purpose: said.unwrap_or_else(|| Purpose::of_roles(&roles)),
+        break_glass: None,
+        roles,
+    }
 }
 
 /// Lets requests through with their access, and no others.
@@ -39,14 +60,20 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
     }
     let is_page = !path.starts_with("/fhir") && path != "/metrics" && request.method() == Method::GET;
     match auth.identify(request.headers(), request.method()) {
-        Ok(Some(identity)) => match access_of(&identity, request.headers()) {
-            Ok(access) => {
-                request.extensions_mut().insert(access);
-                request.extensions_mut().insert(identity);
-                next.run(request).await
+        Ok(Some(identity)) if path == "/metrics" && !identity.roles.iter().any(|role| role == "operator") => {
+            let message = "what the hub has done is shown to operators";
+            rest::respond_with_issue(403, &Issue::error(IssueType::Forbidden, message))
+        }
+        Ok(Some(identity)) => {
+            let channel = if path.starts_with("/fhir") { "rest" } else { "pages" };
+            match access_of(&app.hub, &identity, channel) {
+                Ok(access) => {
+                    request.extensions_mut().insert(access);
+                    next.run(request).await
+                }
+                Err(failure) => rest::respond_with_failure(&failure),
             }
-            Err(failure) => rest::respond_with_failure(&failure),
-        },
+        }
         Ok(None) if is_page => sign_in(&request),
         Ok(None) => challenge(auth, None),
         Err(refusal) => challenge(auth, Some(&refusal)),

@@ -6,6 +6,7 @@
 //! * [`identity`]: who asks, and what that lets them do; [`oauth`]: how programs come by tokens.
 //! * [`open`]: a hub without authorisation answers only to its own machine.
 
+mod audit;
 mod health;
 mod identity;
 mod lanes;
@@ -94,7 +95,7 @@ fn router(app: Shared, pages: Router, sign_in: Router) -> Router {
         .with_state(Arc::clone(&app))
         .merge(pages);
     let Some(auth) = auth else {
-        return fhir.merge(others).layer(axum::middleware::from_fn(open::guard));
+        return fhir.merge(others).layer(axum::middleware::from_fn_with_state(app, open::guard));
     };
     // What answers other origins' preflights stands before what asks for a token.
     let guard = axum::middleware::from_fn_with_state(app, identity::guard);

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use auth::ClientAddress;
 use axum::Router;
 use axum::http::Request;
 use fhir::date_time::format_instant;
-use hub::Hub;
+use hub::{Hub, Peer};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -61,6 +60,10 @@ impl Running {
         let close = move || {
             if let Some(subscriptions) = &app.subscriptions {
                 subscriptions.stop();
+            }
+            let ledger = app.hub.ledger().map_or(Ok(()), |ledger| ledger.close());
+            if let Err(error) = ledger {
+                tracing::error!(%error, "the read-audit ledger was not closed well");
             }
             app.hub.store().close()
         };
@@ -142,7 +145,7 @@ async fn accept(
         let proxies = Arc::clone(&proxies);
         let service = service.clone().map_request(move |mut request: Request<Incoming>| {
             let address = client_address(peer, request.headers(), &proxies);
-            request.extensions_mut().insert(ClientAddress(address));
+            request.extensions_mut().insert(Peer(address));
             request
         });
         let connection =

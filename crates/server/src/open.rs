@@ -4,13 +4,14 @@
 //! can send requests there. So a request must name a loopback host (which a foreign name that resolves to loopback is
 //! not), and if it says where it comes from, that must be loopback too.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use fhir::{Issue, IssueType};
+use hub::Access;
 
-use crate::rest;
+use crate::{Shared, audit, rest};
 
 /// The host a request names, with its port.
 pub(crate) fn host<'r>(headers: &'r HeaderMap, uri: &'r Uri) -> Option<&'r str> {
@@ -28,8 +29,13 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 }
 
 /// Refuses requests that do not come from this machine.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let Some(refusal) = refusal(request.headers(), request.uri()) else { return next.run(request).await };
+    if let Some(asked) = audit::Asked::of(&app, &request) {
+        let access = app.hub.watched(Access::open("rest"));
+        // It is refused either way.
+        let _ = audit::record(&app, asked, &access, 403, Some(&refusal)).await;
+    }
     rest::respond_with_issue(403, &Issue::error(IssueType::Forbidden, refusal))
 }
 

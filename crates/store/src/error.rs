@@ -30,6 +30,8 @@ pub enum Error {
         /// What was found.
         finding: String,
     },
+    /// What may be seen could not be decided.
+    Undecided(String),
     /// The engine failed.
     Engine(String),
     /// The store is shutting down.
@@ -61,6 +63,9 @@ impl fmt::Display for Error {
             Error::DiskFull => write!(f, "the disk is full; nothing was stored, make room and try again"),
             Error::Corrupt { place, finding } => {
                 write!(f, "{place} is damaged: {finding}; run yojigen doctor to see what else is")
+            }
+            Error::Undecided(why) => {
+                write!(f, "what may be seen could not be decided, so nothing is shown: {why}")
             }
             Error::Engine(message) => write!(f, "the storage engine failed: {message}"),
             Error::Stopped => write!(f, "the hub is shutting down"),

@@ -40,7 +40,7 @@ pub use draft::{Draft, Substitutions};
 pub use engine::{FORMAT, Limits};
 pub use error::Error;
 pub use fold::{Clock, Entropy, Gone};
-pub use layout::log::{Circumstances, Settings};
+pub use layout::log::{Circumstances, Content as LogContent, Operation as LogOperation, Settings};
 pub use log_reader::{LogEntry, LogFilter, LogReader, LogText, log_state};
 pub use numbers::{PackedId, Place, ResourceNumber, Seat};
 pub use proposal::{

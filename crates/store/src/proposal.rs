@@ -1,8 +1,11 @@
 //! What is proposed to the store, and what becomes of it.
 
+use std::sync::Arc;
+
 use fhir::date_time::Micros;
 use fhir::{Issue, TypeId};
 use search::query::Query;
+use search::restriction::Rights;
 
 use crate::draft::Draft;
 use crate::error::Error;
@@ -21,6 +24,8 @@ pub struct Proposal {
     pub once: Option<[u8; 16]>,
     /// When it was recorded, where the data says so (only on import into an empty hub).
     pub recorded: Option<Micros>,
+    /// What the writer may do; `None` for one who may do everything.
+    pub rights: Option<Arc<Rights>>,
 }
 
 /// One thing to be done.
@@ -182,6 +187,10 @@ pub enum Reason {
     PreconditionFailed,
     /// Criteria that must find one found several.
     MultipleMatches,
+    /// It is not the writer's to do.
+    Forbidden,
+    /// Nothing is there, and the writer may not choose ids.
+    NoChoiceOfIds,
     /// It would leave a reference to what is not there.
     BrokenReference,
     /// What is proposed contradicts itself or cannot be indexed.

@@ -1,5 +1,6 @@
 //! Reading: one state of the store, now or as of any place before.
 
+mod commits;
 mod history;
 mod sweep;
 
@@ -21,8 +22,12 @@ use crate::layout::heads::{Head, State};
 use crate::layout::log::{self};
 use crate::layout::{heads, ids, once, rows};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
-use crate::search::{Budget, Cursor, Failure, Found, Page, Searcher, Wanted};
+use crate::search::{Budget, Cursor, Failure, Found, Gate, Page, Searcher, Wanted};
 use crate::writer::{Published, Shared};
+use ::search::restriction::{Restriction, Verdict};
+
+/// What it may cost to decide whether one resource may be seen.
+const GATE_ROWS: u64 = 1_000_000;
 
 /// A version of a resource, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +76,68 @@ impl Kept {
 pub struct Reader {
     shared: Arc<Shared>,
     published: Arc<Published>,
+    restriction: Option<Arc<Restriction>>,
 }
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>, published: Arc<Published>) -> Reader {
-        Reader { shared, published }
+        Reader { shared, published, restriction: None }
+    }
+
+    /// The same state, as far as a restriction lets it be seen.
+    #[must_use]
+    pub fn restricted(self, restriction: Arc<Restriction>) -> Reader {
+        Reader { restriction: Some(restriction), ..self }
+    }
+
+    /// Whether all of it may be seen.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.restriction.is_none()
+    }
+
+    /// What decides about rows, if anything is restricted.
+    fn gate(&self) -> Result<Option<Gate<'_>>, Error> {
+        let Some(restriction) = &self.restriction else { return Ok(None) };
+        Ok(Some(Gate::new(Arc::clone(restriction), self.newest(Budget::of_rows(GATE_ROWS))?)))
+    }
+
+    /// What decides about a resource, or would have decided as of a place: then who belongs where and what was consented
+    /// to are of then, too. `None` if it was not written by then, or nothing is restricted.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn explain(
+        &self,
+        resource_type: TypeId,
+        id: &str,
+        at: Option<Place>,
+    ) -> Result<Option<Verdict>, Error> {
+        let Some((number, head)) = self.head(&self.view()?, resource_type, id)? else { return Ok(None) };
+        let at = at.unwrap_or(self.published.place);
+        let is_there = match head.place <= at {
+            true => head.state == State::Live,
+            false => current_at(&self.view()?, &head, number, at)?.is_some_and(|k| k.text.is_some()),
+        };
+        let Some(restriction) = self.restriction.as_ref().filter(|_| is_there) else { return Ok(None) };
+        let instant = self.instant_of(at)?.max(0);
+        let (is_now, budget) = (at >= self.published.place, Budget::of_rows(GATE_ROWS));
+        let then = Searcher::at(self.view()?, at, is_now, instant, &self.shared.systems, budget);
+        let seat = Seat { person: head.person_at(at), resource: number };
+        Ok(Some(Gate::new(Arc::clone(restriction), then).explain(head.type_number, seat)?))
+    }
+
+    /// A search of all there is on the newest state.
+    fn newest(&self, budget: Budget) -> Result<Searcher<'_>, Error> {
+        let (at, instant) = (self.published.place, self.published.instant.max(0));
+        Ok(Searcher::at(self.view()?, at, true, instant, &self.shared.systems, budget))
+    }
+
+    /// Whether a version exists for the one who reads.
+    fn is_seen(&self, head: &Head, number: ResourceNumber, place: Place) -> Result<bool, Error> {
+        let Some(gate) = self.gate()? else { return Ok(true) };
+        let seat = Seat { person: head.person_at(place), resource: number };
+        Ok(gate.admits(head.type_number, seat)?)
     }
 
     pub(crate) fn view(&self) -> Result<View<'_>, Error> {
@@ -171,7 +233,7 @@ impl Reader {
     pub fn read(&self, resource_type: TypeId, id: &str, at: Option<Place>) -> Result<Option<Kept>, Error> {
         let view = self.view()?;
         let Some((number, head)) = self.head(&view, resource_type, id)? else { return Ok(None) };
-        if head.state == State::Unwritten {
+        if head.state == State::Unwritten || !self.is_seen(&head, number, at.unwrap_or(head.place))? {
             return Ok(None);
         }
         match at.filter(|at| *at < head.place) {
@@ -196,13 +258,14 @@ impl Reader {
         if version == 0 || version > head.version {
             return Ok(None);
         }
+        let is_seen = |place| self.is_seen(&head, number, place);
         // Numbers rise with places: halve the places between the first and the current version.
         let (mut low, mut high) = (0, head.place.0);
         while low <= high {
             let middle = low + (high - low) / 2;
             match version_at(&view, &head, number, Place(middle))? {
                 Some((place, found)) if found.version == version => {
-                    return Ok(at.is_none_or(|at| place <= at).then_some(found));
+                    return Ok((at.is_none_or(|at| place <= at) && is_seen(place)?).then_some(found));
                 }
                 // Between a version's commit and `middle` there is no other: skip them all.
                 Some((place, found)) if found.version > version => match place.0.checked_sub(1) {
@@ -243,7 +306,12 @@ impl Reader {
         let is_now = at >= self.published.place;
         let instant = self.instant_of(at)?;
         let at = at.min(self.published.place);
-        Ok(Searcher::at(self.view()?, at, is_now, instant.max(0), &self.shared.systems, budget))
+        let now = self.restriction.is_some().then(|| self.newest(budget.clone())).transpose()?;
+        let searcher = Searcher::at(self.view()?, at, is_now, instant.max(0), &self.shared.systems, budget);
+        Ok(match (&self.restriction, now) {
+            (Some(restriction), Some(now)) => searcher.restricted(Arc::clone(restriction), now),
+            _ => searcher,
+        })
     }
 
     /// The place a query is asked for: its cursor's, its `_asOf`'s, else this state's.
@@ -319,7 +387,10 @@ impl Reader {
         wanted: &Wanted,
         budget: Budget,
     ) -> Result<Option<Vec<Found>>, Failure> {
-        let Some((number, _)) = self.head(&self.view()?, owner_type, id)? else { return Ok(None) };
+        let Some((number, head)) = self.head(&self.view()?, owner_type, id)? else { return Ok(None) };
+        if !self.is_seen(&head, number, at)? {
+            return Ok(None);
+        }
         self.searcher(at, budget)?.everything(owner_type, number, wanted).map(Some)
     }
 }
@@ -350,7 +421,12 @@ fn from_value(head: &Head, value: &[u8]) -> Result<Kept, Error> {
 }
 
 /// The version recorded by a commit.
-fn kept(view: &View<'_>, head: &Head, number: ResourceNumber, place: Place) -> Result<Option<Kept>, Error> {
+pub(crate) fn kept(
+    view: &View<'_>,
+    head: &Head,
+    number: ResourceNumber,
+    place: Place,
+) -> Result<Option<Kept>, Error> {
     let seat = Seat { person: head.person_at(place), resource: number };
     let value = view.get(Family::Bodies, rows::key(seat, head.type_number, place))?;
     value.map(|value| from_value(head, &value)).transpose()

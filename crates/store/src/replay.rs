@@ -169,6 +169,7 @@ pub(crate) fn fold_all(
                     });
                 }
                 let proposal = Proposal {
+                    rights: None,
                     circumstances: entry.circumstances,
                     commands: actions,
                     once: entry.once,
@@ -334,6 +335,7 @@ mod tests {
             let patient = fhir::json::parse(text.as_bytes(), &fhir::Limits::default()).unwrap();
             let draft = Draft::new(patient.root(), "a", &Substitutions::default(), store.zone()).unwrap();
             let proposal = Proposal {
+                rights: None,
                 circumstances: crate::Circumstances::default(),
                 commands: vec![Command::new(
                     patient.root().value_type(),

@@ -52,7 +52,7 @@ struct FailurePage {
 }
 
 impl Failure {
-    fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         match self {
             Failure::NothingHere | Failure::NoSuchPerson | Failure::NotKnownThen(_) => 404,
             Failure::Deleted => 410,

@@ -17,6 +17,7 @@
 //! A page of people's data is never cached, and its content security policy allows nothing but this hub's own files.
 
 mod assets;
+mod audit;
 mod birth_date;
 mod calendar;
 mod chart;

@@ -4,13 +4,14 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use hub::Hub;
+use hub::{Access, Hub};
 use search::query::literal;
 
+use crate::audit::audited;
 use crate::birth_date;
 use crate::calendar::today;
 use crate::concept::is_ideograph;
-use crate::failure::{Failure, away};
+use crate::failure::Failure;
 use crate::person::Person;
 use crate::record::{Found, Record};
 use crate::shell::{Shell, respond};
@@ -72,11 +73,11 @@ struct PeoplePage {
     next: Option<String>,
 }
 
-fn page(hub: Hub, visit: &Visit) -> Result<PeoplePage, Failure> {
+fn page(hub: Hub, access: Access, visit: &Visit) -> Result<PeoplePage, Failure> {
     let words = visit.words;
     let mut sought: String = visit.value("q").unwrap_or_default().chars().take(MOST_CHARACTERS).collect();
     let cursor = visit.value("cursor");
-    let record = Record::of(hub, None);
+    let record = Record::of(hub, access, None);
     let mut found = search(&record, &sought, cursor)?;
     if found.resources.is_empty() && cursor.is_none() {
         for divided in divisions(&sought) {
@@ -105,7 +106,7 @@ fn page(hub: Hub, visit: &Visit) -> Result<PeoplePage, Failure> {
 /// Answers with the page.
 pub(crate) async fn people(State(hub): State<Hub>, visit: Visit) -> Response {
     let asked = visit.clone();
-    match away(move || page(hub, &asked)).await {
+    match audited(hub, &visit, "Patient".to_owned(), move |hub, access| page(hub, access, &asked)).await {
         Ok(page) => respond(&visit, StatusCode::OK, &page),
         Err(failure) => failure.page(&visit),
     }

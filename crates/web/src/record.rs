@@ -43,8 +43,7 @@ pub(crate) struct Found {
 
 impl Record {
     /// The record as it is now, or as it was known at a moment.
-    pub(crate) fn of(hub: Hub, as_of: Option<Micros>) -> Record {
-        let access = Access::open("pages");
+    pub(crate) fn of(hub: Hub, access: Access, as_of: Option<Micros>) -> Record {
         let now = hub.reader(&access).instant();
         Record { moment: as_of.map_or(now, |moment| moment.min(now)), hub, access }
     }

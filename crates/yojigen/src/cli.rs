@@ -4,18 +4,24 @@
 //! environment ([`crate::config`]). Adding a field here, with its default and [`Within`] a range, is all there is to it; its first comment line
 //! becomes its row in the documentation. `hide_env_values = true` marks a secret.
 
+mod access;
 mod client;
 mod config;
+mod ledger;
 mod log;
 mod serve;
 mod user;
 
+pub(crate) use self::access::{
+    AccessTask, CompareArguments, ExplainArguments, SubjectArguments, WhoArguments,
+};
 pub(crate) use self::client::{ClientKindArgument, ClientTask};
 pub(crate) use self::config::ConfigTask;
+pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};
 pub(crate) use self::log::{LogShowArguments, LogTailArguments, LogTask};
 pub(crate) use self::serve::{
-    ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments, SignInArguments,
-    SubscriptionArguments,
+    AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
+    SignInArguments, SubscriptionArguments,
 };
 pub(crate) use self::user::UserTask;
 
@@ -123,6 +129,12 @@ Examples:
     /// Which apps and systems may ask for access
     #[command(subcommand)]
     Client(ClientTask),
+    /// Who may see what, and why
+    #[command(subcommand)]
+    Access(AccessTask),
+    /// Read a hub's ledger: who looked at whom, when and why
+    #[command(subcommand)]
+    Ledger(LedgerTask),
     /// Read a hub's log: who wrote what, when
     #[command(subcommand)]
     Log(LogTask),

@@ -27,7 +27,8 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut show = Show::new(arguments.quiet);
-    let findings = store::examine(path, &opening.limits, &mut |p| show.tell(p))?;
+    let mut findings = store::examine(path, &opening.limits, &mut |p| show.tell(p))?;
+    findings.extend(crate::ledger::findings(path)?);
     show.finish();
     if arguments.json {
         say!("{}", as_json(&findings));
@@ -77,11 +78,13 @@ fn rebuild(path: &Path, opening: &Opening<'_>, is_quiet: bool) -> Result<ExitCod
     show.finish();
     std::fs::rename(path, &old).with_context(|| format!("moving {} aside", path.display()))?;
     std::fs::rename(&new, path).with_context(|| format!("moving {} into place", new.display()))?;
-    // The log is the same, so what subscribers have confirmed still holds.
-    let subscriptions = old.join("subscriptions");
-    if subscriptions.exists() {
-        std::fs::rename(&subscriptions, path.join("subscriptions"))
-            .with_context(|| format!("moving {} into place", subscriptions.display()))?;
+    // The log is the same, so what subscribers have confirmed still holds; and who looked is no part of it.
+    for name in ["subscriptions", "ledger"] {
+        let folder = old.join(name);
+        if folder.exists() {
+            std::fs::rename(&folder, path.join(name))
+                .with_context(|| format!("moving {} into place", folder.display()))?;
+        }
     }
     say!("{}: the index was made anew; what was there before is at {}", path.display(), old.display());
     Ok(ExitCode::SUCCESS)

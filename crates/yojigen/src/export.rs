@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use fhir::date_time::format_instant;
 use fhir::json::JsonWriter;
 use fhir::{DateTime, TypeId, r4};
-use hub::{Access, Hub};
+use hub::Hub;
 
 use crate::cli::ExportArguments;
 use crate::{hub_at, progress};
@@ -21,7 +21,9 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<ExitCode> {
     hub_at::must_exist(&arguments.data.data)?;
     let hub = hub_at::open(&(&arguments.data).into())?;
     let types = types(&arguments.types)?;
-    let access = Access::open("export");
+    let mut hub = hub;
+    crate::ledger::attach(&mut hub, &arguments.data.data)?;
+    let access = hub.watched(crate::ledger::operator("export"));
     let reader = hub.reader(&access);
     let as_of = arguments.as_of.as_deref().map(|text| moment(&hub, text)).transpose()?;
     let place = hub.place(&reader, as_of).map_err(|f| anyhow::anyhow!("{}", f.issues[0]))?;
@@ -36,6 +38,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<ExitCode> {
             totals.push((resource_type, total));
         }
     }
+    crate::ledger::record_export(&hub, &access, &totals)?;
     let bar = progress::bar(totals.iter().map(|(_, n)| n).sum(), "resources", arguments.quiet);
     let mut written = Vec::new();
     for (resource_type, _) in totals {

@@ -1,10 +1,12 @@
 //! Opening the hub of a data directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use hub::{Hub, OsEntropy, SearchLimits, SystemClock};
-use store::{Limits, Options, ReferencePolicy, Store};
+use ledger::{Fresh, Ledger};
+use store::{Entropy as _, Limits, Options, ReferencePolicy, Store};
 
 use crate::cli::DataArguments;
 
@@ -62,6 +64,25 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Hub> {
         );
     }
     Ok(Hub::new(store, fhir::Limits::default(), SearchLimits::default()))
+}
+
+/// Where the ledger of a data directory is.
+pub(crate) fn ledger_folder(data: &Path) -> PathBuf {
+    data.join("ledger")
+}
+
+/// Opens the ledger of a data directory, making one if there is none.
+pub(crate) fn open_ledger(data: &Path) -> Result<Arc<Ledger>> {
+    let folder = ledger_folder(data);
+    let fresh = || {
+        let mut entropy = OsEntropy::new();
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(&entropy.nonce());
+        key[16..].copy_from_slice(&entropy.nonce());
+        Fresh { key, node: entropy.nonce() }
+    };
+    let ledger = Ledger::open(&folder, fresh);
+    Ok(Arc::new(ledger.with_context(|| format!("opening the read-audit ledger {}", folder.display()))?))
 }
 
 /// Fails unless there is a data directory: for tasks that only read.

@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod access;
 mod backup;
 mod cli;
 mod client;
@@ -17,6 +18,7 @@ mod doctor;
 mod export;
 mod hub_at;
 mod import;
+mod ledger;
 mod log;
 mod progress;
 mod serve;
@@ -61,6 +63,8 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::User(task) => user::run(&task),
         Task::Client(task) => client::run(&task),
+        Task::Access(task) => access::run(&task),
+        Task::Ledger(task) => ledger::run(&task),
         Task::Log(task) => log::run(&task),
         Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),
         Task::Completions { shell } => {

@@ -17,8 +17,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{
-    ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments, SignInArguments,
-    SubscriptionArguments,
+    AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
+    SignInArguments, SubscriptionArguments,
 };
 use crate::hub_at::{self, Opening};
 use crate::vault;
@@ -63,11 +63,18 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         ConditionalDeleteArgument::Multiple => ConditionalDelete::Multiple,
     };
     hub.may_purge = arguments.allow_purge;
+    if let Some(file) = &arguments.access_rules {
+        hub.policy = Arc::new(crate::access::policy(Some(file), hub.zone())?);
+    }
     let mut import_rules = SubscriptionRules::default();
     for source in &arguments.import_sources {
         import_rules.allow(source).map_err(|e| anyhow!("--import-source: {e}"))?;
     }
     hub.import_rules = Arc::new(import_rules);
+    let is_audited = arguments.audit.map_or(!arguments.open, |audit| audit == AuditArgument::On);
+    if is_audited {
+        hub.ledger = Some(hub_at::open_ledger(&arguments.data.data)?);
+    }
     hub.match_model = arguments.match_weights.as_deref().map(match_weights).transpose()?;
     let sign_in = (!arguments.open).then_some(&arguments.sign_in);
     serve(hub, arguments.listen, &arguments.data.data, lanes, sign_in, &arguments.subscriptions)
@@ -168,6 +175,7 @@ pub(crate) fn serve(
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let zone = hub.zone().name().to_owned();
+        let is_audited = hub.ledger.is_some();
         let pages = web::pages(hub.clone());
         let port = listener.local_addr()?.port();
         let auth = sign_in.map(|arguments| vault::serve(data, arguments, port)).transpose()?;
@@ -196,6 +204,7 @@ pub(crate) fn serve(
         let to_whom = if auth.is_some() { "to who is signed in" } else { "open to this machine" };
         say!("Yojigen serves {} ({to_whom}; dates without a zone are in {zone})", data.display());
         say!("  pages  {}/", base.trim_end_matches("/fhir"));
+        say!("  audit  {}", if is_audited { "on: who looks at whom is recorded" } else { "off" });
         say!("  FHIR   {base}");
         if let Some(auth) = &auth {
             vault::greet(auth)?;

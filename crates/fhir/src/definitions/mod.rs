@@ -198,6 +198,7 @@ pub struct WellKnown {
     pub xhtml: TypeId,
     pub bundle: TypeId,
     pub patient: TypeId,
+    pub consent: TypeId,
     pub id: NameId,
     pub meta: NameId,
 }

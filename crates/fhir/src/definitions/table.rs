@@ -296,6 +296,7 @@ impl Reading {
             xhtml: id("xhtml"),
             bundle: id("Bundle"),
             patient: id("Patient"),
+            consent: id("Consent"),
             id: name("id"),
             meta: name("meta"),
         }

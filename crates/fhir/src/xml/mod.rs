@@ -4,9 +4,11 @@
 //! resource may say, and one form in which it is kept. Findings are carried back to line and column of the XML.
 
 pub mod dom;
+mod entries;
 mod read;
 mod write;
 
+pub use entries::has_more_entries;
 pub use read::parse;
 pub use write::{Unwritable, element_name, to_pretty_xml, to_xml, to_xml_named};
 

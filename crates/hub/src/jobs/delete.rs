@@ -88,6 +88,7 @@ impl Hub {
         request: String,
         id: String,
     ) -> Result<Result<BulkDelete, String>, Failure> {
+        access.whole("$bulk-delete")?;
         let criteria = self.criteria(asked.resource_type, &asked.criteria)?;
         let reader = self.reader(access);
         let place = reader.place();

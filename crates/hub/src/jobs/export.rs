@@ -9,7 +9,9 @@ use std::collections::btree_map::Entry;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
+use ::access::Subject;
 use fhir::date_time::Micros;
 use fhir::issue::nearest;
 use fhir::json::JsonWriter;
@@ -46,8 +48,11 @@ pub struct Output {
 }
 
 /// An export, as asked for and as far as it has come.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Export {
+    /// Who asked for it, if not everything is theirs to see: decided anew whenever it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<Box<Subject>>,
     level: ExportLevel,
     /// As it was asked for: the address.
     pub request: String,
@@ -79,6 +84,8 @@ pub struct ExportRequest {
 pub(crate) const NAMES: &[&str] = &["_outputFormat", "_since", "_until", "_type", "_elements", "_typeFilter"];
 /// Work is written down after so many resources.
 const CHECKPOINT: u64 = 50_000;
+/// The role that may export: of programs, not of people.
+const SYSTEM: &str = "system";
 /// The key of deletions among the files.
 const DELETED: &str = "deleted";
 
@@ -164,6 +171,9 @@ impl Hub {
         asked: ExportRequest,
         request: String,
     ) -> Result<Export, Failure> {
+        if !access.subject.as_ref().is_some_and(|s| s.roles.iter().any(|role| role == SYSTEM)) {
+            access.whole("$export")?;
+        }
         if let ExportLevel::Group(id) = &level {
             let group = r4().resource_type("Group").unwrap_or(r4().well_known().resource);
             self.read(access, group, id, asked.until)?;
@@ -171,6 +181,7 @@ impl Hub {
         let reader = self.reader(access);
         let place = self.place(&reader, asked.until)?.unwrap_or(reader.place());
         Ok(Export {
+            subject: access.subject.as_deref().cloned().map(Box::new),
             level,
             request,
             types: asked.types,
@@ -255,7 +266,7 @@ impl Export {
         json.object(|m| {
             m.member("transactionTime", &fhir::date_time::format_instant(self.instant));
             m.member("request", &self.request);
-            m.raw_member("requiresAccessToken", "false");
+            m.raw_member("requiresAccessToken", if self.subject.is_some() { "true" } else { "false" });
             for (name, is_deleted) in [("output", false), ("deleted", true)] {
                 m.name(name).array(|list| {
                     for (_, output) in self.files.iter().filter(|(n, _)| (*n == DELETED) == is_deleted) {
@@ -276,6 +287,18 @@ impl Export {
         self.types.is_empty() || self.types.iter().any(|t| t == name)
     }
 
+    /// Whose it is: who else may not have it.
+    pub(super) fn subject(&self) -> Option<&Subject> {
+        self.subject.as_deref()
+    }
+
+    fn access(&self, hub: &Hub) -> Result<Access, Failure> {
+        match &self.subject {
+            Some(subject) => hub.access_of(&Arc::new(Subject::clone(subject)), "export"),
+            None => Ok(Access::open("export")),
+        }
+    }
+
     /// Does what is left of it. `None` if it was stopped on the way.
     pub(super) fn run(
         mut self,
@@ -284,7 +307,7 @@ impl Export {
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(&Export, u64, u64) -> Result<(), Failure>,
     ) -> Result<Option<Export>, Failure> {
-        let access = Access::open("export");
+        let access = self.access(hub)?;
         let reader = hub.reader(&access);
         let mut total = 0;
         for (resource_type, count) in reader.totals(Some(self.place))? {

@@ -179,6 +179,7 @@ impl Hub {
         request: String,
         id: String,
     ) -> Result<Import, Failure> {
+        access.whole("$import")?;
         let mut inputs = Vec::with_capacity(asked.inputs.len());
         for (at, (resource_type, url)) in asked.inputs.into_iter().enumerate() {
             if let Some(message) = self.import_rules.refusal(&url, "--import-source") {

@@ -21,11 +21,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ::access::Subject;
 use fhir::IssueType;
 use fhir::date_time::Micros;
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Hub, Kind};
+use crate::{Access, Failure, Hub, Kind};
 
 /// What a finished job made is kept this long.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -73,6 +74,20 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether someone may ask about it and have what it made: what was made under restricted rights belongs to who asked
+    /// for it.
+    #[must_use]
+    pub fn is_for(&self, access: &Access) -> bool {
+        let of = |s: &Subject| (s.user.clone(), s.client.clone());
+        match (self, &access.subject) {
+            (_, None) => true,
+            (Work::Export(export), Some(subject)) => {
+                export.subject().is_some_and(|own| of(own) == of(subject))
+            }
+            (Work::Import(_) | Work::Delete(_), Some(_)) => false,
+        }
+    }
+
     /// The files it made.
     fn files(&self) -> Vec<&str> {
         match self {

@@ -214,6 +214,7 @@ impl Hub {
             )));
             found.truncate(request.count);
         }
+        access.saw_all(found.iter().map(|m| &m.kept));
         remarks.push(outcome::information(&format!("{many} of {patients} Patients were compared")));
         Ok(searchset(&found, &remarks, base, format_instant(reader.instant_of(place)?.max(0))))
     }

@@ -265,6 +265,7 @@ impl Hub {
     }
 
     fn merge_change(&self, access: &Access, request: &MergeRequest) -> Result<Change, Failure> {
+        access.whole("$merge")?;
         let source = self.party(access, &request.source, "source")?;
         let target = self.party(access, &request.target, "target")?;
         let (from, into) = (source.name(), target.name());

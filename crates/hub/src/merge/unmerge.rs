@@ -95,6 +95,7 @@ impl Hub {
     }
 
     fn unmerge_change(&self, access: &Access, request: &UnmergeRequest) -> Result<Change, Failure> {
+        access.whole("$unmerge")?;
         let source = self.party(access, &request.source, "source")?;
         let from = source.name();
         let Some(target) = replaced_by(source.resource.root()) else {

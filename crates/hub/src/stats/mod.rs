@@ -318,7 +318,10 @@ impl Hub {
         for code in &request.codes {
             collected.groups.insert(code.clone(), Group::default());
         }
-        reader.each(&found, place, |kept| self.take(&mut collected, request, &kept, within, false))?;
+        reader.each(&found, place, |kept| {
+            access.saw(&kept);
+            self.take(&mut collected, request, &kept, within, false);
+        })?;
         // What a panel counts among its members, wherever it was measured.
         let observation = observation()?;
         for reference in std::mem::take(&mut collected.members) {
@@ -328,6 +331,7 @@ impl Hub {
             if resource_type == observation
                 && let Some(kept) = reader.read(observation, id, Some(place))?
             {
+                access.saw(&kept);
                 self.take(&mut collected, request, &kept, within, true);
             }
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use store::Reader;
 
+use super::audit::audit;
 use super::definition::{Channel, Content, Definition, Media, Status};
 use super::email::Mail;
 use super::events::Events;
@@ -237,6 +238,12 @@ impl Inner {
         self.hub.subscription_rules.check(definition).map_err(|issue| issue.diagnostics)?;
         let reader = self.hub.store().reader();
         let in_words = |failure: Failure| in_words(&failure);
+        let content = match (definition.is_topic_based(), definition.media) {
+            (true, _) => definition.content,
+            (false, Some(_)) => Content::FullResource,
+            (false, None) => Content::Empty,
+        };
+        audit(&self.hub, &reader, &job.id, &definition.endpoint, content, &told).map_err(in_words)?;
         let key = key(&job.id, &told);
         let call = |method, key| Call {
             method,

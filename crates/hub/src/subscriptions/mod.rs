@@ -13,6 +13,7 @@
 //!
 //! A hub without subscriptions does not walk its log at all: when the first one is written, the walk begins there.
 
+mod audit;
 mod bell;
 mod definition;
 mod delivery;
@@ -257,6 +258,7 @@ impl Inner {
                 channel: Some("subscriptions".to_owned()),
                 ..Circumstances::default()
             },
+            ..Access::open("subscriptions")
         };
         let on = On { resource_type: subscription_type(), id, if_match: Some(version), condition: None };
         let change = |current: &Resource| with_status(current, status, error, &self.hub.limits);

@@ -88,6 +88,7 @@ impl Subscriptions {
         pairs: &[Pair],
         base: &str,
     ) -> Result<String, Failure> {
+        access.whole("$status")?;
         let (mut ids, mut statuses): (Vec<&str>, Vec<&str>) = (id.into_iter().collect(), Vec::new());
         for (name, value) in pairs {
             match name.as_str() {
@@ -148,6 +149,7 @@ impl Subscriptions {
     /// # Errors
     /// A parameter that is not understood, a subscription that is not there, too many events at once.
     pub fn events(&self, access: &Access, id: &str, pairs: &[Pair], base: &str) -> Result<String, Failure> {
+        access.whole("$events")?;
         let (mut from, mut to, mut content) = (1, None, None);
         for (name, value) in pairs {
             let number =
@@ -190,6 +192,11 @@ impl Subscriptions {
             _ => d.content,
         });
         let content = content.or(own).unwrap_or(Content::IdOnly);
+        if access.seen.is_some() && content != Content::Empty {
+            for one in &told {
+                access.saw_all(&one.resource(&reader)?);
+            }
+        }
         if content == Content::FullResource {
             let mut bytes = 0;
             for one in &told {

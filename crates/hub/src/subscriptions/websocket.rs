@@ -15,6 +15,7 @@ use fhir::json::JsonWriter;
 use search::query::Pair;
 use store::Entropy as _;
 
+use super::audit::audit;
 use super::definition::{Channel, Content, Definition, Media};
 use super::notification::{Notice, Occasion, Told, written};
 use super::{Subscriptions, in_words, now, subscription_type};
@@ -69,6 +70,7 @@ impl Subscriptions {
         pairs: &[Pair],
         url: &str,
     ) -> Result<String, Failure> {
+        access.whole("$get-ws-binding-token")?;
         let mut ids: Vec<String> = id.into_iter().map(str::to_owned).collect();
         for (name, value) in pairs {
             if name != "id" || id.is_some() {
@@ -238,8 +240,10 @@ impl Subscriptions {
         // A subscription to a search may be bound by a token too; then it names what happened.
         let content = if definition.is_topic_based() { definition.content } else { Content::IdOnly };
         let media = definition.media.unwrap_or(Media::Json);
+        let reader = hub.store().reader();
+        audit(hub, &reader, &definition.id, "a websocket", content, told).map_err(|f| in_words(&f))?;
         notice
-            .bundle(&hub.store().reader(), told, content, &hub.new_id(), now())
+            .bundle(&reader, told, content, &hub.new_id(), now())
             .and_then(|json| written(json, media, &hub.limits))
             .map_err(|failure| in_words(&failure))
     }

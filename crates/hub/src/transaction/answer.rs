@@ -1,5 +1,6 @@
 //! The Bundle that answers a batch or transaction.
 
+use super::request::ReadCondition;
 use super::{Batch, Planned};
 use crate::{Access, Failure, Hub, Kind, bundle, outcome};
 use fhir::date_time::format_instant;
@@ -44,18 +45,18 @@ impl EntryResponse {
     #[must_use]
     pub fn of_failure(failure: &Failure) -> EntryResponse {
         EntryResponse {
-            status: failure.kind.status(),
             resource: Some(outcome::outcome(&failure.issues)),
             is_outcome: true,
-            location: None,
             etag: failure.version.map(bundle::etag),
-            last_modified: None,
+            ..EntryResponse::of_status(failure.kind.status())
         }
     }
 
-    pub(super) fn nothing_to_delete() -> EntryResponse {
+    /// An answer that is a status alone.
+    #[must_use]
+    pub fn of_status(status: u16) -> EntryResponse {
         EntryResponse {
-            status: 204,
+            status,
             resource: None,
             is_outcome: false,
             location: None,
@@ -67,7 +68,7 @@ impl EntryResponse {
 
 impl Hub {
     /// The Bundle that answers a batch or transaction, from the outcomes of what [`Batch::take_writes`] gave, in order.
-    /// `get` answers an address relative to the base.
+    /// `get` answers an address relative to the base, under a condition.
     ///
     /// # Errors
     /// Why a transaction was not done.
@@ -77,27 +78,22 @@ impl Hub {
         batch: &Batch,
         outcomes: Vec<Result<Outcome, Rejection>>,
         prefer: Prefer,
-        get: &dyn Fn(&str) -> EntryResponse,
+        get: &dyn Fn(&str, &ReadCondition) -> EntryResponse,
     ) -> Result<String, Failure> {
-        let mut written: BTreeMap<usize, Result<CommandOutcome, Failure>> = BTreeMap::new();
+        // What became of each entry that writes; a conditional delete may do so several times.
+        let mut written: BTreeMap<usize, Result<Vec<CommandOutcome>, Failure>> = BTreeMap::new();
         if batch.is_transaction {
             for outcome in outcomes {
-                match outcome {
-                    Ok(outcome) => {
-                        let known = outcome.commands.into_iter().take(batch.sources.len());
-                        written.extend(known.enumerate().map(|(at, c)| (at, Ok(c))));
+                let outcome = outcome.map_err(|rejection| rejected(rejection, &batch.sources))?;
+                for (entry, command) in batch.sources.iter().zip(outcome.commands) {
+                    if let Ok(known) = written.entry(*entry).or_insert_with(|| Ok(Vec::new())) {
+                        known.push(command);
                     }
-                    Err(rejection) => return Err(rejected(rejection, &batch.sources)),
                 }
             }
         } else {
-            for (at, outcome) in outcomes.into_iter().enumerate() {
-                let outcome = outcome.map_err(Failure::from).and_then(|o| {
-                    let missing =
-                        || Failure::new(Kind::Internal, IssueType::Exception, "the write has no outcome");
-                    o.commands.into_iter().next().ok_or_else(missing)
-                });
-                written.insert(at, outcome);
+            for (entry, outcome) in batch.sources.iter().zip(outcomes) {
+                written.insert(*entry, outcome.map(|o| o.commands).map_err(Failure::from));
             }
         }
         let mut json = JsonWriter::new();
@@ -108,19 +104,15 @@ impl Hub {
                 return;
             }
             b.name("entry").array(|list| {
-                for planned in &batch.entries {
+                for (at, planned) in batch.entries.iter().enumerate() {
                     let response = match planned {
-                        Planned::Get(url) => get(url),
+                        Planned::Get(url, condition) => get(url, condition),
                         Planned::Refused(failure) => EntryResponse::of_failure(failure),
-                        Planned::Nothing => EntryResponse::nothing_to_delete(),
-                        Planned::Write(at) => match written.remove(at) {
-                            Some(Ok(outcome)) => self.entry_response(access, &outcome, prefer),
+                        Planned::Nothing => EntryResponse::of_status(204),
+                        Planned::Write => match written.remove(&at) {
+                            Some(Ok(outcomes)) => self.entry_response(access, &outcomes, prefer),
                             Some(Err(failure)) => EntryResponse::of_failure(&failure),
-                            None => EntryResponse::of_failure(&Failure::new(
-                                Kind::Internal,
-                                IssueType::Exception,
-                                "the write has no outcome",
-                            )),
+                            None => self.entry_response(access, &[], prefer),
                         },
                     };
                     list.object(|e| write_entry(e, &response));
@@ -134,9 +126,27 @@ impl Hub {
     pub(super) fn entry_response(
         &self,
         access: &Access,
-        outcome: &CommandOutcome,
+        outcomes: &[CommandOutcome],
         prefer: Prefer,
     ) -> EntryResponse {
+        let outcome = match outcomes {
+            [only] => only,
+            [] => {
+                let message = "the write has no outcome";
+                return EntryResponse::of_failure(&Failure::new(
+                    Kind::Internal,
+                    IssueType::Exception,
+                    message,
+                ));
+            }
+            // Several resources were deleted: there is no one version to name.
+            many => {
+                let issues: Vec<Issue> = many.iter().flat_map(findings).collect();
+                let is_outcome = prefer == Prefer::OperationOutcome;
+                let resource = is_outcome.then(|| outcome::outcome(&issues));
+                return EntryResponse { resource, is_outcome, ..EntryResponse::of_status(204) };
+            }
+        };
         let name = format!("{}/{}", r4().type_name(outcome.resource_type), outcome.id);
         let (status, exists) = match outcome.effect {
             Effect::Created => (201, true),

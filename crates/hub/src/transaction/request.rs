@@ -1,5 +1,7 @@
 //! An entry of a Bundle as what it asks for, and what its references stand for.
 
+use std::collections::BTreeSet;
+
 use crate::{Failure, Kind};
 use fhir::{Issue, IssueType, NodeRef, Reference, TypeId, r4};
 use store::Substitutions;
@@ -11,6 +13,27 @@ pub(super) enum Method {
     Put,
     Patch,
     Get,
+}
+
+impl Method {
+    /// When it is done: DELETE, POST, PUT and PATCH, GET (<https://hl7.org/fhir/R4/http.html#trules>).
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Method::Delete => 0,
+            Method::Post => 1,
+            Method::Put | Method::Patch => 2,
+            Method::Get => 3,
+        }
+    }
+}
+
+/// What a read within a Bundle depends on (<https://hl7.org/fhir/R4/http.html#cread>).
+#[derive(Clone, Debug, Default)]
+pub struct ReadCondition {
+    /// `ifNoneMatch`
+    pub none_match: Option<String>,
+    /// `ifModifiedSince`, an instant.
+    pub modified_since: Option<String>,
 }
 
 /// An entry's request.
@@ -25,6 +48,7 @@ pub(super) struct Request<'b> {
     /// The search that names the resource, of a conditional update or delete.
     pub(super) criteria: Option<String>,
     pub(super) full_url: Option<String>,
+    pub(super) read_condition: ReadCondition,
 }
 
 pub(super) fn invalid(code: IssueType, message: impl Into<String>) -> Failure {
@@ -34,14 +58,36 @@ pub(super) fn invalid(code: IssueType, message: impl Into<String>) -> Failure {
 /// The version an `If-Match` names.
 ///
 /// # Errors
-/// If it does not name one.
+/// If it names none; a well-formed tag that no version here can have is a condition that does not hold.
 pub fn version_of_etag(text: &str) -> Result<u64, Failure> {
-    let plain = text.trim().strip_prefix("W/").unwrap_or(text.trim()).trim_matches('"');
-    plain.parse().map_err(|_| {
-        let message =
-            format!("If-Match: '{text}' is not a version of this hub; write W/\"3\" as the ETag said");
-        Failure::new(Kind::Invalid, IssueType::Value, message)
+    let tag = text.trim().strip_prefix("W/").unwrap_or(text.trim());
+    let plain = tag.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(tag);
+    if let Ok(version) = plain.parse() {
+        return Ok(version);
+    }
+    let is_tag = plain.len() + 2 == tag.len() && !plain.contains('"');
+    let message = format!("If-Match: '{text}' is not a version of this hub; write W/\"3\" as the ETag said");
+    Err(match is_tag {
+        true => Failure::new(Kind::PreconditionFailed, IssueType::Conflict, message),
+        false => Failure::new(Kind::Invalid, IssueType::Value, message),
     })
+}
+
+/// Refuses a condition that an entry's method does not take: to ignore it would be to write in spite of it.
+fn no_other_conditions(entry: NodeRef<'_>, method: Method) -> Result<(), Failure> {
+    let known: &[&str] = match method {
+        Method::Get => &["ifNoneMatch", "ifModifiedSince"],
+        Method::Post => &["ifNoneExist"],
+        Method::Put | Method::Patch | Method::Delete => &["ifMatch"],
+    };
+    for name in ["ifMatch", "ifNoneExist", "ifNoneMatch", "ifModifiedSince"] {
+        let place = format!("request.{name}");
+        if !known.contains(&name) && entry.text_at(&place).is_some() {
+            let message = format!("{name} is no condition of this method, which takes {}", known.join(", "));
+            return Err(invalid(IssueType::NotSupported, message).under(&place));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
@@ -114,6 +160,7 @@ pub(super) fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
         }
         _ => {}
     }
+    no_other_conditions(entry, method)?;
     let if_match = text("request.ifMatch").map(|t| version_of_etag(&t)).transpose();
     Ok(Request {
         method,
@@ -124,8 +171,27 @@ pub(super) fn request(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
         if_none_exist: text("request.ifNoneExist"),
         criteria: query.filter(|_| is_write).map(str::to_owned),
         full_url: text("fullUrl"),
+        read_condition: ReadCondition {
+            none_match: text("request.ifNoneMatch"),
+            modified_since: text("request.ifModifiedSince"),
+        },
         url,
     })
+}
+
+/// An entry of a history as what makes the same version here: what it deletes is deleted, what it says is written under
+/// the id it says, whatever the method was.
+pub(super) fn recorded(entry: NodeRef<'_>) -> Result<Request<'_>, Failure> {
+    if entry.text_at("request.method").as_deref() == Some("DELETE") {
+        let request = request(entry)?;
+        return Ok(Request { if_match: None, criteria: None, ..request });
+    }
+    let request = stored(entry);
+    if request.method != Method::Put {
+        let message = "an entry of a history says a deletion, or carries a resource with its id";
+        return Err(invalid(IssueType::Required, message).under("resource"));
+    }
+    Ok(request)
 }
 
 /// An entry that only carries a resource, as the request to store it.
@@ -142,34 +208,48 @@ pub(super) fn stored(entry: NodeRef<'_>) -> Request<'_> {
         if_none_exist: None,
         criteria: None,
         full_url: entry.text_at("fullUrl").map(String::from),
+        read_condition: ReadCondition::default(),
     }
 }
 
-/// A reference by `urn:uuid:` that no entry has as its fullUrl would point nowhere for ever.
-pub(super) fn unresolved(resource: NodeRef<'_>, substitutions: &Substitutions) -> Result<(), Failure> {
+/// The fullUrls of entries.
+pub(super) fn full_urls(requests: &[Result<Request<'_>, Failure>]) -> BTreeSet<String> {
+    requests.iter().flatten().filter_map(|request| request.full_url.clone()).collect()
+}
+
+/// A reference by `urn:uuid:` that is not known would point nowhere for ever.
+pub(super) fn unresolved(resource: NodeRef<'_>, is_known: &dyn Fn(&str) -> bool) -> Result<(), Failure> {
     let reference = r4().well_known().reference;
     for node in resource.descendants().filter(|n| n.value_type() == reference) {
         let Some(text) = node.text_at("reference") else { continue };
-        if text.starts_with("urn:uuid:") && !substitutions.contains_key(text.as_ref()) {
-            let message = format!("the reference '{text}' in {} is not the fullUrl of an entry", node.name());
+        if text.starts_with("urn:uuid:") && !is_known(&text) {
+            let message = format!(
+                "the reference '{text}' in {} is not the fullUrl of an entry of this transaction",
+                node.name()
+            );
             return Err(Failure::from(Issue::error(IssueType::NotFound, message)).under("resource"));
         }
     }
     Ok(())
 }
 
-/// What stands for references to entries: each fullUrl, and for one that is an address of a server also its relative
-/// form.
+/// What stands for references to entries: each fullUrl, for one that is an address of a server also its relative form,
+/// and the search of an entry that creates or updates what it finds.
 pub(super) fn substitutions(requests: &[Request<'_>], ids: &[String]) -> Result<Substitutions, Failure> {
     let mut found = Substitutions::new();
     for (at, (request, id)) in requests.iter().zip(ids).enumerate() {
-        let (Some(full_url), Some(resource_type)) = (&request.full_url, request.resource_type) else {
+        let Some(resource_type) = request.resource_type.filter(|_| {
+            request.resource.is_some() && matches!(request.method, Method::Post | Method::Put | Method::Patch)
+        }) else {
             continue;
         };
-        if request.resource.is_none() || request.method == Method::Get {
-            continue;
+        let name = r4().type_name(resource_type);
+        let target = format!("{name}/{id}");
+        if let Some(search) = request.if_none_exist.as_ref().or(request.criteria.as_ref()) {
+            let search = search.split_once('?').map_or(search.as_str(), |(_, search)| search);
+            found.insert(format!("{name}?{search}"), target.clone());
         }
-        let target = format!("{}/{id}", r4().type_name(resource_type));
+        let Some(full_url) = &request.full_url else { continue };
         if let Reference::Rest { base, resource_type, id, .. } = Reference::parse(full_url)
             && !base.is_empty()
         {

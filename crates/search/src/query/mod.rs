@@ -13,7 +13,7 @@ mod value;
 pub use control::{Include, Sort, SortBy, Total};
 pub use criterion::Criterion;
 pub use parse::{CONTROLS, Pair, Reading, literal, read, split};
-pub use subset::{SubsetAsked, subset};
+pub use subset::{SubsetAsked, subset, widen};
 pub use value::{Prefix, ReferenceValue, SystemValue, Value};
 
 use fhir::date_time::Micros;

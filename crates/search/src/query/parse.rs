@@ -2,6 +2,7 @@
 
 use fhir::definitions::SearchParameterType as Kind;
 use fhir::issue::nearest;
+use fhir::subset::Subset;
 use fhir::{Issue, IssueType, Severity, TypeId, r4};
 use percent_encoding::percent_decode_str;
 
@@ -99,6 +100,11 @@ pub fn read(resource_type: TypeId, pairs: &[Pair], reading: Reading<'_>) -> Resu
             Err(Finding::Wrong(message)) => issues.push(issue(name, IssueType::Invalid, message)),
         }
     }
+    let is_text = matches!(&query.subset, Some(Subset::Text));
+    if is_text && !(query.includes.is_empty() && query.reverse_includes.is_empty()) {
+        let message = "_summary: text goes with no _include and no _revinclude; ask for true or data";
+        issues.push(Issue::error(IssueType::Invalid, message));
+    }
     if query.criteria.len() > MAX_CRITERIA {
         issues.push(Issue::error(
             IssueType::TooCostly,
@@ -167,7 +173,9 @@ fn pair(query: &mut Query, name: &str, text: &str, reading: Reading<'_>) -> Resu
         }
         ("_summary" | "_elements", None) => match subset(query.resource_type, plain, text) {
             Some(Ok(SubsetAsked::Count)) => query.is_count_only = true,
-            Some(Ok(SubsetAsked::Part(part))) => query.subset = Some(part),
+            Some(Ok(SubsetAsked::Part(part))) => {
+                super::widen(&mut query.subset, part).map_err(Finding::Wrong)?;
+            }
             Some(Ok(SubsetAsked::Whole)) | None => {}
             Some(Err(message)) => return wrong(message),
         },

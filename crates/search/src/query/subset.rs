@@ -36,6 +36,18 @@ pub fn subset(resource_type: TypeId, name: &str, text: &str) -> Option<Result<Su
     }
 }
 
+/// Adds what `_summary` or `_elements` asks for to what was asked before: of both, what either asks for.
+///
+/// # Errors
+/// Two summaries that differ.
+pub fn widen(asked: &mut Option<Subset>, part: Subset) -> Result<(), String> {
+    *asked = Some(match asked.take() {
+        Some(before) => before.and(part)?,
+        None => part,
+    });
+    Ok(())
+}
+
 fn elements(resource_type: TypeId, text: &str) -> Result<SubsetAsked, String> {
     let type_name = r4().type_name(resource_type);
     let names = || r4().type_of(resource_type).elements.iter().map(|e| r4().element(*e).name);

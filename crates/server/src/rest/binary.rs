@@ -12,8 +12,8 @@ use http_range_header::StartPosition;
 use hub::{Failure, Kind};
 use store::Kept;
 
-use super::Answer;
 use super::format::Format;
+use super::{Answer, of_failure};
 
 /// Raw content on its way into a Binary.
 pub(super) struct Raw {
@@ -119,7 +119,9 @@ fn part(content: Bytes, range: Option<&str>) -> Result<Answer, Failure> {
         Ok([_, _, ..]) => whole(content),
         Ok(_) | Err(_) => {
             let message = format!("Range: there is no such part; the content has {length} bytes");
-            Err(Failure::new(Kind::RangeNotSatisfiable, IssueType::Value, message))
+            let failure = Failure::new(Kind::RangeNotSatisfiable, IssueType::Value, message);
+            // So that the client need not ask how much there is.
+            Ok(of_failure(&failure).with(header::CONTENT_RANGE, format!("bytes */{length}")))
         }
     }
 }
@@ -137,6 +139,9 @@ pub(super) fn content(kept: &Kept, range: Option<&str>) -> Result<Answer, Failur
         Failure::new(Kind::NotAcceptable, IssueType::Value, message)
     })?;
     let mut answer = part(Bytes::from(content), range)?;
+    if answer.content.is_none() {
+        return Ok(answer);
+    }
     let kind = root.text_at("contentType").unwrap_or_default();
     answer = answer.with(header::CONTENT_TYPE, kind.into_owned());
     // Content is whatever somebody sent: in a browser it must not act in the hub's name.

@@ -4,27 +4,32 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use fhir::{IssueType, Resource};
-use hub::{Access, Batch, EntryResponse, Failure, Hub, Kind, WriteOptions, is_bundle};
+use hub::{Access, Batch, EntryResponse, Failure, Hub, Kind, ReadCondition, WriteOptions, is_bundle};
 use store::{Outcome, Rejection};
 
-use super::write::{interrupted, propose, submit};
-use super::{Answer, Call, body, format, get, headers};
+use super::write::{interrupted, no_parameters, propose, submit};
+use super::{Answer, Call, batch, body, format, get, headers};
 
 /// `POST [base]`
 pub(super) async fn bundle(call: Call, request: Request) -> Result<Answer, Failure> {
+    no_parameters(&call)?;
+    headers::no_conditions_but(request.headers(), &[])?;
     let format = format::of_body(request.headers())?;
     let options = headers::write_options(request.headers(), &call.app.hub.limits)?;
     let read = body::read(&call.app, request, call.app.hub.limits.bundle_bytes).await?;
     let access = call.access.clone();
     let is_light = read.bytes.len() <= call.app.lanes.limits.light_body;
     let plan = Arc::new(move |hub: &Hub| -> Result<(Batch, WriteOptions, Option<Resource>), Failure> {
-        let resource = format.read(&read.bytes, &hub.limits)?;
+        let (resource, refused) = batch::read(format, &read.bytes, &hub.limits)?;
         if !is_bundle(&resource) {
             let name = resource.root().type_name();
             let message = format!("only a Bundle is posted to the base; post a {name} to {name}");
             return Err(Failure::new(Kind::Invalid, IssueType::Invalid, message));
         }
-        let batch = hub.plan_bundle(&access, resource.root(), &options)?;
+        let mut batch = hub.plan_bundle(&access, resource.root(), &options)?;
+        for (at, failure) in refused {
+            batch.refuse(at, failure);
+        }
         let document = batch.is_conditional().then_some(resource);
         Ok((batch, options.clone(), document))
     });
@@ -53,7 +58,7 @@ pub(super) async fn bundle(call: Call, request: Request) -> Result<Answer, Failu
         }
     }
     drop(held);
-    let read = |url: &str| -> EntryResponse { get::entry(&call, url) };
+    let read = |url: &str, condition: &ReadCondition| -> EntryResponse { get::entry(&call, url, condition) };
     let json = call.app.hub.answer_bundle(&call.access, &batch, outcomes, call.preferences.answer, &read)?;
     Ok(Answer::json(200, json))
 }

@@ -61,10 +61,15 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &mut Vec<Pair>) -> Result<Pr
     let mut refusal = None;
     pairs.retain(|pair| match pair.0.as_str() {
         "_format" => {
-            let plain = pair.1.split(';').next().unwrap_or_default();
-            match Format::named(plain) {
-                Some(found) => format = Some(found),
-                None => {
+            let mut parts = pair.1.split(';').map(str::trim);
+            let found = Format::named(parts.next().unwrap_or_default());
+            let other = parts.find_map(|part| part.strip_prefix("fhirVersion=").filter(|v| !is_r4(v)));
+            match (found, other) {
+                (_, Some(version)) => {
+                    refusal = Some(format!("_format: fhirVersion={version} is not spoken here; 4.0 is"));
+                }
+                (Some(found), None) => format = Some(found),
+                (None, None) => {
                     refusal = Some(format!("_format: '{}' is not available here; json and xml are", pair.1))
                 }
             }

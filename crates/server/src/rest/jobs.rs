@@ -3,15 +3,15 @@
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use fhir::{Issue, IssueType, TypeId};
+use fhir::{Issue, IssueType, TypeId, r4};
 use hub::{
-    BulkDeleteRequest, ExportLevel, ExportRequest, Failure, ImportRequest, JobState, Jobs, Kind, Work,
+    BulkDeleteRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs, Kind, Work,
 };
 use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
 
 use super::{Answer, Call, respond_with_issue};
-use crate::Shared;
+use crate::{Shared, audit};
 
 const NDJSON: &str = "application/fhir+ndjson";
 /// A client asks again after so many seconds.
@@ -93,9 +93,14 @@ fn unknown(id: &str) -> Failure {
     Failure::new(Kind::NotFound, IssueType::NotFound, message)
 }
 
+/// A job of the one who asks; another's is not there.
+fn own(call: &Call, id: &str) -> Result<Job, Failure> {
+    jobs(call)?.job(id).filter(|job| job.work.is_for(&call.access)).ok_or_else(|| unknown(id))
+}
+
 /// `GET [base]/_jobs/id`
 pub(super) fn status(call: &Call, id: &str) -> Result<Answer, Failure> {
-    let job = jobs(call)?.job(id).ok_or_else(|| unknown(id))?;
+    let job = own(call, id)?;
     match job.state {
         JobState::Working { done, total } => {
             let progress = match total {
@@ -118,7 +123,16 @@ pub(super) fn status(call: &Call, id: &str) -> Result<Answer, Failure> {
 
 /// `DELETE [base]/_jobs/id`
 pub(super) fn cancel(call: &Call, id: &str) -> Result<Answer, Failure> {
+    own(call, id)?;
     if jobs(call)?.cancel(id) { Ok(Answer::empty(202)) } else { Err(unknown(id)) }
+}
+
+/// Whether a file may hold rows of persons: by the type it is named by; what is no type (deletions) may.
+fn has_persons(file: &str) -> bool {
+    let name = file.split('.').next().unwrap_or_default();
+    let Some(resource_type) = r4().resource_type(name) else { return true };
+    let compartment = r4().compartment("Patient");
+    name == "Patient" || compartment.is_none_or(|c| !c.parameters(resource_type).is_empty())
 }
 
 /// `GET [base]/_jobs/id/file`
@@ -133,6 +147,18 @@ pub(crate) async fn file(
             &Issue::error(IssueType::NotFound, format!("there is no file {name} of job {id}")),
         );
     };
+    if let Some(asked) = audit::Asked::of(&app, &request).map(audit::Asked::export) {
+        let access = match super::access(&app, &request) {
+            Ok(access) => access,
+            Err(failure) => return super::respond(super::of_failure(&failure)),
+        };
+        if has_persons(&name) {
+            access.saw_everyone();
+        }
+        if let Err(failure) = audit::record(&app, asked, &access, 200, None).await {
+            return super::respond(super::of_failure(&failure));
+        }
+    }
     match ServeFile::new(path).oneshot(request).await {
         Ok(response) => {
             let mut response = response.into_response();

@@ -1,5 +1,6 @@
 //! FHIR REST (<https://hl7.org/fhir/R4/http.html>): requests into calls of `hub`, answers into responses.
 
+mod batch;
 mod binary;
 mod body;
 mod bundle;
@@ -16,13 +17,15 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::response::Response as AxumResponse;
 use bytes::Bytes;
+use fhir::subset::Subset;
 use fhir::{Issue, IssueType};
 use hub::{Access, Failure, Kind, outcome};
 use search::query::Pair;
 
 use self::format::{Format, Presentation};
+pub(crate) use self::headers::decode;
 pub(crate) use self::jobs::file as job_file;
-use crate::{Shared, open};
+use crate::{Shared, audit, open};
 
 /// What every interaction needs to know of its request.
 pub(crate) struct Call {
@@ -40,6 +43,8 @@ pub(crate) struct Call {
     pub(crate) preferences: headers::Preferences,
     /// What a read's answer depends on.
     pub(crate) conditions: headers::ReadConditions,
+    /// The part that is answered of a resource that was written.
+    pub(crate) part: Option<Subset>,
 }
 
 /// An answer on its way to a response.
@@ -83,15 +88,29 @@ impl Answer {
 pub(crate) async fn handle(State(app): State<Shared>, request: Request) -> AxumResponse {
     let began = std::time::Instant::now();
     let method = request.method().clone();
-    let (answer, presentation) = match call(&app, &request) {
+    let correlation = headers::correlation(request.headers());
+    let asked = audit::Asked::of(&app, &request);
+    let access = match access(&app, &request) {
+        Ok(access) => access,
+        Err(failure) => return respond(of_failure(&failure)),
+    };
+    let (answer, presentation) = match call(&app, &request, access.clone()) {
         Ok(call) => {
             let presentation = call.presentation.clone();
             (dispatch(call, request).await, presentation)
         }
         Err(failure) => (Err(failure), Presentation::default()),
     };
+    let reason = answer.as_ref().err().and_then(|failure| Some(failure.issues.first()?.diagnostics.clone()));
     let answer = answer.unwrap_or_else(|failure| of_failure(&failure));
-    let response = respond(present(&app, answer, presentation).await);
+    let mut answer = present(&app, answer, presentation).await;
+    if let Some(asked) = asked
+        && let Err(failure) = audit::record(&app, asked, &access, answer.status, reason.as_deref()).await
+    {
+        answer = of_failure(&failure);
+    }
+    let mut response = respond(answer);
+    response.headers_mut().extend(correlation);
     metrics::counter!("yojigen_requests_total", "method" => method_label(&method), "status" => status_label(response.status()))
         .increment(1);
     metrics::histogram!("yojigen_request_seconds", "method" => method_label(&method))
@@ -138,7 +157,21 @@ fn status_label(status: StatusCode) -> &'static str {
     }
 }
 
-fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
+/// Who asks, for whom, why and by what means: what the guard found out; in a hub that is open, and for what is for
+/// everyone, nobody in particular.
+pub(super) fn access(app: &Shared, request: &Request) -> Result<Access, Failure> {
+    let is_public = app.auth.is_none() || request.uri().path() == "/fhir/metadata";
+    let found = match request.extensions().get::<Access>() {
+        Some(access) => access.clone(),
+        None if is_public => Access::open("rest"),
+        None => return Err(Failure::new(Kind::LoginRequired, IssueType::Login, "nobody is signed in")),
+    };
+    let mut access = app.hub.watched(found);
+    access.circumstances.request_id = headers::request_id(request.headers());
+    Ok(access)
+}
+
+fn call(app: &Shared, request: &Request, access: Access) -> Result<Call, Failure> {
     let uri = request.uri();
     let host = open::host(request.headers(), uri).unwrap_or("localhost");
     let base =
@@ -154,27 +187,84 @@ fn call(app: &Shared, request: &Request) -> Result<Call, Failure> {
     } else {
         format::negotiate(request.headers(), &mut pairs)?
     };
-    let mut access = match request.extensions().get::<Access>() {
-        Some(access) => access.clone(),
-        // Nothing but the CapabilityStatement is for everyone where people sign in.
-        None if app.auth.is_none() || segments == ["metadata"] => Access::open("rest"),
-        None => return Err(Failure::new(Kind::LoginRequired, IssueType::Login, "nobody is signed in")),
-    };
-    access.circumstances.request_id = headers::request_id(request.headers());
     let preferences = headers::preferences(request.headers());
     let conditions = headers::read_conditions(request.headers());
     let app = Shared::clone(app);
-    Ok(Call { app, access, base, segments, pairs, presentation, content_wanted, preferences, conditions })
+    let part = None;
+    Ok(Call {
+        app,
+        access,
+        base,
+        segments,
+        pairs,
+        presentation,
+        content_wanted,
+        preferences,
+        conditions,
+        part,
+    })
 }
 
-async fn dispatch(call: Call, request: Request) -> Result<Answer, Failure> {
-    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    match (request.method(), segments.as_slice()) {
-        (&Method::GET | &Method::HEAD | &Method::POST, _) if operation::is_operation(&call.segments) => {
-            operation::operation(call, request).await
+const READS: &str = "GET, HEAD, OPTIONS";
+
+/// The methods there are at an address of REST's, not an operation's; none if there is no such address.
+fn methods(segments: &[&str]) -> Option<&'static str> {
+    Some(match segments {
+        [] => "GET, HEAD, POST, OPTIONS",
+        ["metadata" | "_history"] | [_, "_history"] => READS,
+        [.., "_search"] if segments.len() <= 4 => "POST, OPTIONS",
+        [_] => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+        [_, _] => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+        [_, _, _] | [_, _, "_history", _] => READS,
+        _ => return None,
+    })
+}
+
+/// The refusal of a method, with those there are.
+fn not_allowed(method: &Method, segments: &[&str], allowed: &'static str) -> Answer {
+    let message = format!("there is no {method} at /fhir/{}, only {allowed}", segments.join("/"));
+    let failure = Failure::new(Kind::NotAllowed, IssueType::NotSupported, message);
+    of_failure(&failure).with(header::ALLOW, allowed.to_owned())
+}
+
+async fn dispatch(mut call: Call, request: Request) -> Result<Answer, Failure> {
+    let segments = call.segments.clone();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    if operation::is_operation(&call.segments) {
+        let allowed = "GET, HEAD, POST";
+        if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) {
+            return Ok(not_allowed(request.method(), &segments, allowed));
         }
-        (&Method::GET | &Method::HEAD, ["_jobs", id]) => jobs::status(&call, id),
-        (&Method::DELETE, ["_jobs", id]) => jobs::cancel(&call, id),
+        return match operation::operation(call, request).await {
+            // What changes something is called with POST alone.
+            Err(failure) if failure.kind == Kind::NotAllowed => {
+                Ok(of_failure(&failure).with(header::ALLOW, "POST".to_owned()))
+            }
+            done => done,
+        };
+    }
+    if let ["_jobs", id] = segments.as_slice() {
+        return match *request.method() {
+            Method::GET | Method::HEAD => jobs::status(&call, id),
+            Method::DELETE => jobs::cancel(&call, id),
+            _ => Ok(not_allowed(request.method(), &segments, "GET, HEAD, DELETE")),
+        };
+    }
+    let Some(allowed) = methods(&segments) else {
+        let message = format!("there is nothing at /fhir/{}", segments.join("/"));
+        return Err(Failure::new(Kind::NotFound, IssueType::NotFound, message));
+    };
+    if request.method() == Method::OPTIONS {
+        return Ok(Answer::empty(204).with(header::ALLOW, allowed.to_owned()));
+    }
+    if !allowed.split(", ").any(|method| method == request.method().as_str()) {
+        return Ok(not_allowed(request.method(), &segments, allowed));
+    }
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !is_read && !matches!(segments.as_slice(), [.., "_search"]) {
+        write::take_part(&mut call)?;
+    }
+    match (request.method(), segments.as_slice()) {
         (&Method::GET | &Method::HEAD, _) => get::get(call).await,
         (&Method::POST, []) => bundle::bundle(call, request).await,
         (&Method::POST, [.., "_search"]) => get::search_by_post(call, request).await,
@@ -184,11 +274,7 @@ async fn dispatch(call: Call, request: Request) -> Result<Answer, Failure> {
         (&Method::PUT, [_]) => write::conditional_update(call, request).await,
         (&Method::DELETE, [_]) => write::conditional_delete(call, request).await,
         (&Method::PATCH, [_] | [_, _]) => patch::patch(call, request).await,
-        (method, _) => Err(Failure::new(
-            Kind::NotAllowed,
-            IssueType::NotSupported,
-            format!("there is no {method} at /fhir/{}", call.segments.join("/")),
-        )),
+        (method, _) => Ok(not_allowed(method, &segments, allowed)),
     }
 }
 

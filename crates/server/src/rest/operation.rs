@@ -11,10 +11,11 @@ use hub::{
     MergeRequest, MetaChange, OPERATIONS, PurgeRequest, StatsRequest, SystemClock, Target, UnmergeRequest,
     bundle,
 };
+use search::query::Pair;
 use store::Clock as _;
 
 use super::write::{Prepare, first, no_parameters, options, submit_while_moved, type_named};
-use super::{Answer, Call, body, format, jobs, subscriptions};
+use super::{Answer, Call, body, format, headers, jobs, subscriptions};
 
 /// What an operation is called on.
 enum Place {
@@ -48,6 +49,10 @@ pub(super) fn is_operation(segments: &[String]) -> bool {
     segments.last().is_some_and(|s| s.starts_with('$'))
 }
 
+/// What may be called under an access to a part of the record; what is not here needs the whole.
+const RESTRICTED: &[&str] =
+    &["$everything", "$export", "$lastn", "$match", "$meta", "$meta-add", "$meta-delete", "$stats"];
+
 /// Carries an operation out.
 pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer, Failure> {
     let (place, name) = match call.segments.as_slice() {
@@ -59,6 +64,12 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             return Err(Failure::new(Kind::NotFound, IssueType::NotFound, message));
         }
     };
+    if !RESTRICTED.contains(&name.as_str()) {
+        call.access.whole(&name)?;
+    }
+    if name.starts_with("$meta") && !matches!(place, Place::Instance(..)) {
+        call.access.whole("$meta of a type or of the hub")?;
+    }
     let method = request.method().clone();
     if name.starts_with("$meta") {
         no_parameters(&call)?;
@@ -207,6 +218,7 @@ pub(super) async fn parameters(call: &mut Call, request: Request) -> Result<(), 
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     if content_type.is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
         let sent = body::read(&call.app, request, 1 << 20).await?;
+        call.access.asked(&String::from_utf8_lossy(&sent.bytes));
         call.pairs.extend(body::form(&sent)?);
         return Ok(());
     }
@@ -225,6 +237,7 @@ pub(super) async fn parameters(call: &mut Call, request: Request) -> Result<(), 
         };
         call.pairs.push((name.into_owned(), value.into_owned()));
     }
+    call.access.asked(&super::write::criteria(call));
     Ok(())
 }
 
@@ -235,6 +248,35 @@ fn asked_in_body(call: &mut Call, headers: &HeaderMap) -> Result<bool, Failure> 
         call.presentation = format::negotiate(headers, &mut call.pairs)?;
     }
     Ok(is_asked)
+}
+
+/// An operation that only reads, within a batch or transaction; nothing if the address is none of an operation.
+pub(super) fn entry(call: &Call, segments: &[String], pairs: &[Pair]) -> Option<Result<Answer, Failure>> {
+    let name = segments.last().filter(|name| name.starts_with('$'))?;
+    let answer = || -> Result<String, Failure> {
+        let hub = &call.app.hub;
+        match segments {
+            [kind, id, _] if name == "$everything" && has_everything(type_named(kind)?) => {
+                let asked = EverythingRequest::read(hub, pairs)?;
+                hub.everything(&call.access, (type_named(kind)?, id.as_str()), &asked, &call.base, &[])
+            }
+            [kind, id, _] if name == "$meta" && pairs.is_empty() => {
+                hub.meta(&call.access, type_named(kind)?, id)
+            }
+            [kind, _] if name == "$lastn" && kind == "Observation" => {
+                let asked = LastnRequest::read(hub, pairs, &call.base, call.preferences.is_lenient)?;
+                let answer = hub.lastn(&call.access, &asked, hub.budget())?;
+                Ok(bundle::searchset(&answer, &call.base, &format!("{}/Observation/$lastn", call.base)))
+            }
+            _ => {
+                let message = format!(
+                    "{name} is not done within a Bundle here; $everything, $meta and Observation/$lastn are, by GET"
+                );
+                Err(Failure::new(Kind::NotSupported, IssueType::NotSupported, message))
+            }
+        }
+    };
+    Some(answer().map(|json| Answer::json(200, json)))
 }
 
 async fn lastn(mut call: Call, request: Request) -> Result<Answer, Failure> {
@@ -351,7 +393,8 @@ async fn everything(
     id: String,
 ) -> Result<Answer, Failure> {
     parameters(&mut call, request).await?;
-    let asked = EverythingRequest::read(&call.app.hub, &call.pairs)?;
+    let pairs = call.app.hub.opened_pairs(&call.access, &call.pairs)?;
+    let asked = EverythingRequest::read(&call.app.hub, &pairs)?;
     let app = Arc::clone(&call.app);
     let work = move || {
         let owner = (resource_type, id.as_str());
@@ -369,6 +412,7 @@ async fn change_meta(
     id: String,
     how: MetaChange,
 ) -> Result<Answer, Failure> {
+    headers::no_conditions_but(request.headers(), &["if-match"])?;
     let kind = format::of_body(request.headers())?;
     let options = options(request.headers(), &call)?;
     let sent = body::read(&call.app, request, 1 << 20).await?;

@@ -13,7 +13,7 @@ use super::write::{
     Prepare, answer, criteria, first, interrupted, needs_criteria, no_parameters, options,
     submit_while_moved, type_named,
 };
-use super::{Answer, Call, body};
+use super::{Answer, Call, body, headers};
 
 /// Reads the patch a body is, by its type.
 fn read(kind: &str, bytes: &[u8], limits: &Limits) -> Result<Patch, Failure> {
@@ -41,6 +41,7 @@ fn read(kind: &str, bytes: &[u8], limits: &Limits) -> Result<Patch, Failure> {
 /// `PATCH [base]/Type/id` and `PATCH [base]/Type?search`
 pub(super) async fn patch(call: Call, request: Request) -> Result<Answer, Failure> {
     let resource_type = type_named(&call.segments[0])?;
+    headers::no_conditions_but(request.headers(), &["if-match"])?;
     let id = call.segments.get(1).cloned();
     if id.is_some() {
         no_parameters(&call)?;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use fhir::{IssueType, Limits, Resource, TypeId, r4};
-use hub::{Access, Failure, Hub, Kind, Prefer, Prepared, WriteOptions, findings, outcome};
-use store::{CommandOutcome, Effect, Outcome, Rejection};
+use hub::{Access, Failure, Hub, Kind, OWN_IDS, Prefer, Prepared, WriteOptions, findings, outcome};
+use search::query::{self, SubsetAsked};
+use store::{CommandOutcome, Effect, Outcome, Reason, Rejection};
 use tokio::sync::oneshot;
 
 use super::format::Format;
@@ -30,10 +31,39 @@ pub(super) fn no_parameters(call: &Call) -> Result<(), Failure> {
     }
 }
 
+/// `_summary` and `_elements` say how much of what was written is answered
+/// (<https://hl7.org/fhir/R4/http.html#parameters>).
+pub(super) fn take_part(call: &mut Call) -> Result<(), Failure> {
+    let Some(resource_type) = call.segments.first().map(|name| type_named(name)).transpose()? else {
+        return Ok(());
+    };
+    let mut part = None;
+    for (name, value) in std::mem::take(&mut call.pairs) {
+        let found = match query::subset(resource_type, &name, &value) {
+            Some(Ok(SubsetAsked::Part(found))) => query::widen(&mut part, found),
+            Some(Ok(SubsetAsked::Whole)) => Ok(()),
+            Some(Ok(SubsetAsked::Count)) => Err("count is for searches".to_owned()),
+            Some(Err(message)) => Err(message),
+            None => {
+                call.pairs.push((name, value));
+                continue;
+            }
+        };
+        found
+            .map_err(|message| Failure::new(Kind::Invalid, IssueType::Value, format!("{name}: {message}")))?;
+    }
+    call.part = part;
+    Ok(())
+}
+
 /// Submits a write; its outcome comes later.
 pub(super) fn propose(call: &Call, prepared: Prepared) -> oneshot::Receiver<Result<Outcome, Rejection>> {
     let (sender, receiver) = oneshot::channel();
+    let access = call.access.clone();
     call.app.hub.submit(prepared, move |outcome| {
+        if outcome.as_ref().is_ok_and(|outcome| outcome.place.is_some()) {
+            access.committed();
+        }
         let _ = sender.send(outcome);
     });
     receiver
@@ -131,7 +161,14 @@ pub(super) fn answer(call: &Call, outcome: &CommandOutcome) -> Result<Answer, Fa
         _ => {
             let kept = call.app.hub.read(&call.access, outcome.resource_type, &outcome.id, None);
             // Deleted again in the meantime: there is nothing to show.
-            kept.map_or_else(|_| Answer::empty(status), |kept| Answer::json(status, kept.json()))
+            kept.map_or_else(
+                |_| Answer::empty(status),
+                |kept| {
+                    let mut json = String::new();
+                    hub::bundle::write_part(&kept, call.part.as_ref(), &mut json);
+                    Answer::json(status, json)
+                },
+            )
         }
     };
     if outcome.version > 0 {
@@ -151,6 +188,7 @@ pub(super) fn first(outcome: Outcome) -> Result<CommandOutcome, Failure> {
 /// `POST [base]/Type`
 pub(super) async fn create(call: Call, request: Request) -> Result<Answer, Failure> {
     no_parameters(&call)?;
+    headers::no_conditions_but(request.headers(), &["if-none-exist"])?;
     let resource_type = type_named(&call.segments[0])?;
     let prepared = prepare(&call, request, resource_type, None, |hub, access, resource, options| {
         hub.create(access, resource.root(), options)
@@ -212,6 +250,7 @@ pub(super) fn needs_criteria(call: &Call) -> Result<String, Failure> {
 /// `PUT [base]/Type?search`
 pub(super) async fn conditional_update(call: Call, request: Request) -> Result<Answer, Failure> {
     let criteria = needs_criteria(&call)?;
+    headers::no_conditions_but(request.headers(), &["if-match"])?;
     let resource_type = type_named(&call.segments[0])?;
     let form = Form::of(request.headers(), resource_type, None)?;
     let options = options(request.headers(), &call)?;
@@ -232,6 +271,7 @@ pub(super) async fn conditional_update(call: Call, request: Request) -> Result<A
 /// `DELETE [base]/Type?search`
 pub(super) async fn conditional_delete(call: Call, request: Request) -> Result<Answer, Failure> {
     let criteria = needs_criteria(&call)?;
+    headers::no_conditions_but(request.headers(), &["if-match"])?;
     let resource_type = type_named(&call.segments[0])?;
     let options = options(request.headers(), &call)?;
     let nothing = format!("{}?{criteria} finds nothing to delete", call.segments[0]);
@@ -261,8 +301,15 @@ pub(super) async fn conditional_delete(call: Call, request: Request) -> Result<A
 /// `PUT [base]/Type/id`
 pub(super) async fn update(call: Call, request: Request) -> Result<Answer, Failure> {
     no_parameters(&call)?;
+    headers::no_conditions_but(request.headers(), &["if-match", "if-none-match"])?;
+    let must_be_new = headers::must_be_new(request.headers())?;
     let resource_type = type_named(&call.segments[0])?;
     let id = call.segments[1].clone();
+    if r4().type_name(resource_type) == "AuditEvent" && OWN_IDS.iter().any(|own| id.starts_with(own)) {
+        let message =
+            format!("AuditEvent/{id}: ids that begin with {} are the hub's own", OWN_IDS.join(" or "));
+        return Err(Failure::new(Kind::Unprocessable, IssueType::BusinessRule, message));
+    }
     let prepared = prepare(
         &call,
         request,
@@ -271,13 +318,21 @@ pub(super) async fn update(call: Call, request: Request) -> Result<Answer, Failu
         move |hub, access, resource, options| hub.update(access, resource.root(), &id, options),
     );
     let prepared = prepared.await?;
-    let outcome = first(submit(&call, prepared).await?)?;
-    answer(&call, &outcome)
+    let outcome = submit(&call, prepared).await.map_err(|rejection| match rejection {
+        Rejection::Command { reason: Reason::Invalid, issue, index }
+            if must_be_new && issue.code == IssueType::Duplicate =>
+        {
+            Rejection::Command { reason: Reason::PreconditionFailed, issue, index }
+        }
+        other => other,
+    });
+    answer(&call, &first(outcome?)?)
 }
 
 /// `DELETE [base]/Type/id`
 pub(super) async fn delete(call: Call, request: Request) -> Result<Answer, Failure> {
     no_parameters(&call)?;
+    headers::no_conditions_but(request.headers(), &["if-match"])?;
     let resource_type = type_named(&call.segments[0])?;
     let options = options(request.headers(), &call)?;
     let prepared = call.app.hub.delete(&call.access, resource_type, &call.segments[1], &options)?;

@@ -8,6 +8,7 @@ mod destroy;
 mod numbering;
 mod references;
 mod resolve;
+mod rights;
 mod rows;
 mod transaction;
 mod write;

@@ -21,8 +21,17 @@ impl Transaction<'_> {
 
     /// Whether a resource has a number.
     pub(super) fn is_numbered(&self, type_number: u8, id: &PackedId) -> Result<bool, Error> {
-        Ok(self.numbers.contains_key(&(type_number, id.clone()))
-            || self.view.get(Family::State, ids::key(type_number, id))?.is_some())
+        Ok(self.known(type_number, id)?.is_some())
+    }
+
+    /// The number of a resource, if it has one.
+    pub(super) fn known(&self, type_number: u8, id: &PackedId) -> Result<Option<ResourceNumber>, Error> {
+        match self.numbers.get(&(type_number, id.clone())) {
+            Some(number) => Ok(Some(*number)),
+            None => {
+                Ok(self.view.get(Family::State, ids::key(type_number, id))?.map(|value| ids::decode(&value)))
+            }
+        }
     }
 
     /// The number of a resource, given now if it has none.

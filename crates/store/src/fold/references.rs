@@ -6,8 +6,8 @@ use super::transaction::{Transaction, reject};
 use super::type_of;
 use crate::engine::Family;
 use crate::error::Error;
+use crate::layout::broken;
 use crate::layout::heads::State;
-use crate::layout::{broken, ids};
 use crate::numbers::PackedId;
 use crate::proposal::{CommandOutcome, Effect, Reason, Rejection};
 use crate::references::{ReferencePolicy, referrers};
@@ -37,10 +37,17 @@ impl Transaction<'_> {
         let mut last: Option<(u8, PackedId, Option<String>)> = None;
         for (type_number, id, index) in referred {
             if last.as_ref().is_none_or(|(t, known, _)| (*t, known) != (type_number, &id)) {
-                let missing = (!self.is_live(type_number, &id)?).then(|| name(type_number, &id));
-                if missing.is_some() {
+                let is_live = self.is_live(type_number, &id)?;
+                if !is_live {
                     self.put(Family::State, broken::key(type_number, &id), []);
                 }
+                // What the writer may not see is not there for them.
+                let is_there = is_live
+                    && match self.known(type_number, &id)? {
+                        Some(number) => self.is_seen(type_number, number)?,
+                        None => false,
+                    };
+                let missing = (!is_there).then(|| name(type_number, &id));
                 last = Some((type_number, id, missing));
             }
             let Some((_, _, Some(missing))) = &last else { continue };
@@ -61,14 +68,10 @@ impl Transaction<'_> {
 
     /// Whether a resource is there after what the transaction has done so far.
     fn is_live(&self, type_number: u8, id: &PackedId) -> Result<bool, Error> {
-        let number = match self.numbers.get(&(type_number, id.clone())) {
-            Some(number) => *number,
-            None => match self.view.get(Family::State, ids::key(type_number, id))? {
-                Some(value) => ids::decode(&value),
-                None => return Ok(false),
-            },
-        };
-        Ok(self.head(number)?.state == State::Live)
+        match self.known(type_number, id)? {
+            Some(number) => Ok(self.head(number)?.state == State::Live),
+            None => Ok(false),
+        }
     }
 
     /// Refuses a deletion that others, which the transaction does not write, still refer to.
@@ -83,8 +86,8 @@ impl Transaction<'_> {
             referrers(&self.view, self.fold.counters.place, type_number, &id, &mut |_, seat| {
                 // What this transaction gives a further version, or an end, is judged by that.
                 let is_changed = self.heads.get(&seat.resource).is_some_and(|h| h.place == self.place);
-                if !is_changed {
-                    let head = self.stored_head(seat.resource)?;
+                let head = self.stored_head(seat.resource)?;
+                if !is_changed && self.is_seen(head.type_number, seat.resource)? {
                     names.push(name(head.type_number, &head.id));
                 }
                 Ok::<_, Error>(names.len() < NAMED)

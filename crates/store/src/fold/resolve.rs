@@ -1,5 +1,7 @@
 //! What a proposal means before anything is written: conditions, conditional creates, conditional references.
 
+use std::sync::Arc;
+
 use fhir::body::KeptLabels;
 use fhir::{IssueType, r4};
 
@@ -79,6 +81,11 @@ impl Transaction<'_> {
         Err(reject(index, Reason::Moved, IssueType::Conflict, message))
     }
 
+    /// A search on the newest state.
+    pub(super) fn searcher(&self) -> Searcher<'_> {
+        Searcher::newest(self.view, self.fold.counters.place, self.fold.last_instant, &self.fold.systems)
+    }
+
     /// The first resources that satisfy criteria, at most so many.
     pub(super) fn matches(
         &self,
@@ -86,8 +93,10 @@ impl Transaction<'_> {
         criteria: &Criteria,
         limit: usize,
     ) -> Result<Vec<ResourceNumber>, Rejection> {
-        let searcher =
-            Searcher::newest(self.view, self.fold.counters.place, self.fold.last_instant, &self.fold.systems);
+        let searcher = match &self.rights {
+            Some(rights) => self.searcher().restricted(Arc::clone(&rights.search), self.searcher()),
+            None => self.searcher(),
+        };
         searcher.first_matches(&criteria.query, limit).map_err(|failure| match failure {
             crate::search::Failure::Store(error) => Rejection::Store(error),
             crate::search::Failure::Query(issue) => {

@@ -1,9 +1,12 @@
 //! One proposal being folded: its commands in order, and what becomes of it as one batch.
 
+use std::sync::Arc;
+
 use fhir::date_time::Micros;
 use fhir::{Issue, IssueType, r4};
 use rocksdb::WriteBatch;
 use rustc_hash::FxHashMap;
+use search::restriction::Rights;
 
 use super::{Entropy, Fold, Recorded};
 use crate::engine::{Engine, Families, Family, View};
@@ -14,7 +17,7 @@ use crate::layout::log::{self, CHAIN_BYTES, Content, Entry, Operation};
 use crate::layout::meta::{Counters, counters_key};
 use crate::layout::{circumstances, heads, once};
 use crate::numbers::{PackedId, Place, ResourceNumber};
-use crate::proposal::{Action, Command, CommandOutcome, Effect, Outcome, Proposal, Reason, Rejection};
+use crate::proposal::{Action, Command, CommandOutcome, Outcome, Proposal, Reason, Rejection};
 
 /// What a transaction changes in the fold's memory once it is written.
 pub(super) struct Changes {
@@ -49,6 +52,8 @@ pub(super) struct Transaction<'f> {
     pub(super) referred: Vec<(u8, PackedId, usize)>,
     /// The command under way.
     pub(super) command: usize,
+    /// What the writer may do, if not everything.
+    pub(super) rights: Option<Arc<Rights>>,
     /// Whether the log is folded anew.
     pub(super) is_replay: bool,
     /// Resources this transaction has written, each once.
@@ -94,6 +99,7 @@ impl<'f> Transaction<'f> {
             heads: FxHashMap::default(),
             referred: Vec::new(),
             command: 0,
+            rights: None,
             is_replay: false,
             written: FxHashMap::default(),
             changes: Changes {
@@ -124,6 +130,7 @@ impl<'f> Transaction<'f> {
         recorded: Option<&Recorded>,
     ) -> Result<Outcome, Rejection> {
         self.is_replay = recorded.is_some();
+        self.rights = proposal.rights.take();
         let mut found = vec![None; proposal.commands.len()];
         let mut resolved = vec![Vec::new(); proposal.commands.len()];
         if let Some(recorded) = recorded {
@@ -184,14 +191,10 @@ impl<'f> Transaction<'f> {
             && !self.is_numbered(type_number, &id)?
         {
             // What the log does not record must leave no trace, not even a number given.
-            return Ok(CommandOutcome {
-                effect: Effect::NothingToDelete,
-                resource_type: command.resource_type,
-                id: command.id,
-                version: 0,
-                instant: self.changes.instant,
-                missing: Vec::new(),
-            });
+            return Ok(self.nothing_to_delete(&command));
+        }
+        if let Some(outcome) = self.permitted(index, &command, type_number, &id)? {
+            return Ok(outcome);
         }
         let number = self.number(type_number, &id)?;
         if let Some(earlier) = self.written.insert(number, index) {

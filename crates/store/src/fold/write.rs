@@ -82,6 +82,7 @@ impl Transaction<'_> {
             // It refers to its own entries.
             self.referred.truncate(referred);
         }
+        self.may_become(index, head.type_number, seat, id, &entries, !was_live)?;
         let has_moved = has_rows && old_seat != seat;
         let mut change = if has_moved {
             rows::step(&[], entries, self.place)

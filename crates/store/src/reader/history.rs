@@ -9,6 +9,7 @@ use crate::layout::heads::{Head, State};
 use crate::layout::log::{self, Circumstances};
 use crate::layout::{circumstances, history, rows};
 use crate::numbers::{Place, ResourceNumber, Seat};
+use crate::search::Gate;
 use fhir::date_time::Micros;
 use fhir::{TypeId, r4};
 
@@ -51,9 +52,10 @@ impl Reader {
     ) -> Result<Option<Vec<HistoryEntry>>, Error> {
         let view = self.view()?;
         let Some((number, head)) = self.head(&view, resource_type, id)? else { return Ok(None) };
-        if head.state == State::Unwritten {
+        if head.state == State::Unwritten || !self.is_seen(&head, number, head.place)? {
             return Ok(None);
         }
+        let gate = self.gate()?;
         let mut found = Vec::new();
         let mut place = match range.after {
             Some((after, _)) => after.0.checked_sub(1).map(Place),
@@ -62,7 +64,9 @@ impl Reader {
         let mut next_instant = range.after.map_or(Ok(None), |(after, _)| self.instant_of(after).map(Some))?;
         while let Some(at) = place {
             let Some((version_place, version)) = version_at(&view, &head, number, at)? else { break };
-            let is_wanted = in_range(range, version.instant, next_instant);
+            let seat = Seat { person: head.person_at(version_place), resource: number };
+            let is_seen = gate.as_ref().map_or(Ok(true), |gate| gate.admits(head.type_number, seat))?;
+            let is_wanted = is_seen && in_range(range, version.instant, next_instant);
             if range.since.is_some_and(|since| version.instant < since) {
                 break;
             }
@@ -87,7 +91,7 @@ impl Reader {
         resource_type: TypeId,
         range: &HistoryRange,
     ) -> Result<Vec<HistoryEntry>, Error> {
-        let view = self.view()?;
+        let (view, gate) = (self.view()?, self.gate()?);
         let type_number = r4().resource_number(resource_type).unwrap_or(u8::MAX);
         let last = range.as_of.unwrap_or(self.published.place);
         let start = history::key(type_number, Place(0), 0);
@@ -108,7 +112,7 @@ impl Reader {
             if range.since.is_some_and(|since| version.instant < since) {
                 break;
             }
-            if self.is_wanted(&view, range, &head, number, &version, place)? {
+            if self.is_wanted(&view, gate.as_ref(), range, &head, number, &version, place)? {
                 found.push(HistoryEntry { kept: version, place, index });
                 if found.len() >= range.limit {
                     break;
@@ -129,7 +133,7 @@ impl Reader {
         range: &HistoryRange,
         wanted: &[(u8, String)],
     ) -> Result<Vec<HistoryEntry>, Error> {
-        let view = self.view()?;
+        let (view, gate) = (self.view()?, self.gate()?);
         let last = range.as_of.unwrap_or(self.published.place);
         let mut found = Vec::new();
         let mut place = range.after.map_or(last, |(place, _)| place);
@@ -164,7 +168,8 @@ impl Reader {
                     }
                     let head = stored_head(&view, command.resource)?;
                     let Some(version) = kept(&view, &head, command.resource, place)? else { continue };
-                    if self.is_wanted(&view, range, &head, command.resource, &version, place)? {
+                    let number = command.resource;
+                    if self.is_wanted(&view, gate.as_ref(), range, &head, number, &version, place)? {
                         found.push(HistoryEntry { kept: version, place, index });
                         if found.len() >= range.limit {
                             return Ok(found);
@@ -178,7 +183,13 @@ impl Reader {
     }
 
     /// The last commit at or before a place that has a circumstance.
-    fn commit_with(&self, view: &View<'_>, field: u8, text: &str, at: Place) -> Result<Option<Place>, Error> {
+    pub(super) fn commit_with(
+        &self,
+        view: &View<'_>,
+        field: u8,
+        text: &str,
+        at: Place,
+    ) -> Result<Option<Place>, Error> {
         let prefix = circumstances::prefix(field, text);
         let start = circumstances::key(field, text, at);
         let mut commits = view.range(Family::State, &start, &::search::condition::after_prefix(&prefix));
@@ -194,16 +205,22 @@ impl Reader {
         Circumstances::NAMES.iter().position(|n| *n == name).and_then(|at| u8::try_from(at).ok())
     }
 
-    /// Whether a version was current at some moment of the interval asked for.
+    /// Whether a version was current at some moment of the interval asked for, and may be seen.
+    #[allow(clippy::too_many_arguments)] // they are the parts of one question
     fn is_wanted(
         &self,
         view: &View<'_>,
+        gate: Option<&Gate<'_>>,
         range: &HistoryRange,
         head: &Head,
         number: ResourceNumber,
         version: &Kept,
         place: Place,
     ) -> Result<bool, Error> {
+        let seat = Seat { person: head.person_at(place), resource: number };
+        if !gate.map_or(Ok(true), |gate| gate.admits(head.type_number, seat))? {
+            return Ok(false);
+        }
         if range.at.is_none() {
             return Ok(true);
         }

@@ -7,7 +7,7 @@ use crate::fold::type_of;
 use crate::layout::bodies::{Content, Version};
 use crate::layout::heads::State;
 use crate::layout::{ids, rows};
-use crate::numbers::Place;
+use crate::numbers::{Place, Seat};
 use crate::search::Found;
 use fhir::{TypeId, r4};
 
@@ -33,7 +33,7 @@ impl Reader {
         at: Place,
         visit: &mut dyn FnMut(&[u8], Swept) -> bool,
     ) -> Result<(), Error> {
-        let view = self.view()?;
+        let (view, gate) = (self.view()?, self.gate()?);
         let mut bodies = view.sweep(Family::Bodies);
         bodies.seek(after);
         let mut done: Vec<u8> = after.to_vec();
@@ -49,7 +49,8 @@ impl Reader {
             let head = stored_head(&view, seat.resource)?;
             done.clear();
             done.extend_from_slice(prefix);
-            if head.type_number == type_number && head.person_at(at) == seat.person {
+            let is_seen = || gate.as_ref().map_or(Ok(true), |gate| gate.admits(type_number, seat));
+            if head.type_number == type_number && head.person_at(at) == seat.person && is_seen()? {
                 let kept = from_value(&head, value)?;
                 if !visit(&done, Swept { kept, has_person: seat.person.0 != 0 }) {
                     return Ok(());
@@ -104,7 +105,7 @@ impl Reader {
         at: Option<Place>,
         mut visit: impl FnMut(Kept) -> bool,
     ) -> Result<(), Error> {
-        let view = self.view()?;
+        let (view, gate) = (self.view()?, self.gate()?);
         let type_number = r4().resource_number(resource_type).unwrap_or(u8::MAX);
         let at = at.unwrap_or(self.published.place);
         let (start, end) = (ids::prefix(type_number), ids::prefix(type_number + 1));
@@ -118,7 +119,9 @@ impl Reader {
                 _ if head.place <= at => kept(&view, &head, number, head.place)?,
                 _ => current_at(&view, &head, number, at)?,
             };
+            let seat = Seat { person: head.person_at(at), resource: number };
             if let Some(version) = version.filter(|v| v.text.is_some())
+                && gate.as_ref().map_or(Ok(true), |gate| gate.admits(type_number, seat))?
                 && !visit(version)
             {
                 return Ok(());

@@ -3,6 +3,7 @@
 use search::condition::Condition;
 use search::{Parameter, key::reference};
 
+use super::gate::Gated;
 use super::plan::Plan;
 use super::stream::{Intersection, List, OneValue, Stream, Union};
 use super::values::{KeyRange, RowTest, ValueWalk};
@@ -74,7 +75,7 @@ impl<'v> Searcher<'v> {
     /// Chooses what drives: what few rows satisfy, and in case of doubt what can be leapt in.
     pub(super) fn choose(&self, sources: &Sources<'_>) -> Result<Driver, Failure> {
         let plan = sources.plan;
-        if !plan.lists.is_empty() {
+        if !plan.lists.is_empty() || self.is_of_few(plan.type_number)? {
             return Ok(Driver::Seats);
         }
         let positive: Vec<usize> =
@@ -100,6 +101,14 @@ impl<'v> Searcher<'v> {
                 }
                 Ok(best.1)
             }
+        }
+    }
+
+    /// Whether only rows of known persons exist for the one who asks: then their records are read, not the hub's.
+    pub(super) fn is_of_few(&self, type_number: u8) -> Result<bool, Failure> {
+        match &self.gate {
+            Some(gate) => Ok(gate.persons(type_number)?.is_some()),
+            None => Ok(false),
         }
     }
 
@@ -135,7 +144,12 @@ impl<'v> Searcher<'v> {
             let prefix = vec![plan.type_number, live::ALL];
             streams.push(Box::new(OneValue::new(self, prefix, None, is_backward)?));
         }
-        Ok((Intersection::of(streams)?, covered))
+        let stream = Intersection::of(streams)?;
+        let stream = match &self.gate {
+            Some(gate) => Box::new(Gated::new(stream, gate, plan.type_number, is_backward)?),
+            None => stream,
+        };
+        Ok((stream, covered))
     }
 
     /// The union of a condition's one-value ranges.
@@ -173,7 +187,7 @@ impl<'v> Searcher<'v> {
             return Ok(false);
         }
         if plan.places.is_empty() && covered.iter().all(|c| *c) {
-            return Ok(true);
+            return self.admits(plan.type_number, seat);
         }
         let outcome = self.with_rows(seat, plan.type_number, |rows, place| {
             let is_in_time = plan
@@ -183,7 +197,7 @@ impl<'v> Searcher<'v> {
             let open = plan.conditions.iter().zip(covered).filter(|(_, covered)| !**covered);
             is_in_time && open.into_iter().all(|(c, _)| c.holds(rows.map(|r| (r.parameter, r.key, r.extra))))
         })?;
-        Ok(outcome.unwrap_or(false))
+        Ok(outcome.unwrap_or(false) && self.admits(plan.type_number, seat)?)
     }
 
     /// Passes every match to `visit` until it returns false, in the driver's order.
@@ -240,8 +254,9 @@ impl<'v> Searcher<'v> {
     /// How many resources match.
     pub(super) fn count_plan(&self, plan: &Plan) -> Result<u64, Failure> {
         // Totals of the past count what was destroyed since; then what is left is counted.
-        let is_total =
-            plan.is_everything() && (self.is_now || self.view.get(Family::State, destroyed_key())?.is_none());
+        let is_total = self.gate.is_none()
+            && plan.is_everything()
+            && (self.is_now || self.view.get(Family::State, destroyed_key())?.is_none());
         if is_total {
             return Ok(total_at(&self.view, plan.type_number, self.at)?);
         }

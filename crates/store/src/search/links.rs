@@ -18,7 +18,7 @@ const MAX_LINKED: usize = 200;
 
 impl Searcher<'_> {
     /// A Patient and all Patients joined with it by links in either direction, itself first.
-    pub(super) fn linked(&self, patient: ResourceNumber) -> Result<Vec<ResourceNumber>, Failure> {
+    pub(crate) fn linked(&self, patient: ResourceNumber) -> Result<Vec<ResourceNumber>, Failure> {
         let patient_type = r4().well_known().patient;
         let (Some(type_number), Some(link)) =
             (r4().resource_number(patient_type), parameters().of(patient_type).named("link"))

@@ -11,11 +11,14 @@
 //!
 //! As of an earlier place, every source reads `live` and `past` together and keeps the rows whose lifetime holds the
 //! place; includes, chains, `_has` and totals see the same place.
+//!
+//! Under a restriction every candidate passes the [`gate`], and streams leap over persons it does not admit.
 
 mod budget;
 mod collect;
 mod cursor;
 mod everything;
+mod gate;
 mod include;
 mod links;
 mod page;
@@ -36,12 +39,15 @@ use search::query::Query;
 
 pub use budget::{Budget, CRITERIA_ROWS};
 pub use everything::Wanted;
+pub(crate) use gate::{Entries, Gate};
 pub use page::{Cursor, Found, Page};
 
 use crate::engine::{Family, View};
 use crate::error::Error;
 use crate::layout::{ids, symbols};
-use crate::numbers::{PackedId, Place, ResourceNumber};
+use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
+use crate::reader::{Kept, kept, stored_head, version_at};
+use ::search::restriction::Restriction;
 
 /// Why a search has no answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +61,16 @@ pub enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         Failure::Store(error)
+    }
+}
+
+/// Where a read has no query, what a restriction makes too costly is an error of its own.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        match failure {
+            Failure::Store(error) => error,
+            Failure::Query(issue) => Error::Undecided(issue.diagnostics),
+        }
     }
 }
 
@@ -115,6 +131,7 @@ pub(crate) struct Searcher<'v> {
     systems: SystemNames,
     budget: Budget,
     rows: RefCell<Option<rows::RowsReader<'v>>>,
+    gate: Option<Gate<'v>>,
 }
 
 impl<'v> Searcher<'v> {
@@ -132,7 +149,35 @@ impl<'v> Searcher<'v> {
         systems: &SystemNames,
         budget: Budget,
     ) -> Searcher<'v> {
-        Searcher { view, at, is_now, instant, systems: systems.clone(), budget, rows: RefCell::new(None) }
+        Searcher {
+            view,
+            at,
+            is_now,
+            instant,
+            systems: systems.clone(),
+            budget,
+            rows: RefCell::new(None),
+            gate: None,
+        }
+    }
+
+    /// The same, under a restriction; `now` is a search on the newest state.
+    pub(crate) fn restricted(self, restriction: Arc<Restriction>, now: Searcher<'v>) -> Searcher<'v> {
+        Searcher { gate: Some(Gate::new(restriction, now)), ..self }
+    }
+
+    /// Whether a row exists for the one who searches.
+    pub(super) fn admits(&self, type_number: u8, seat: Seat) -> Result<bool, Failure> {
+        self.gate.as_ref().map_or(Ok(true), |gate| gate.admits(type_number, seat))
+    }
+
+    /// The version of a resource that holds at the search's place.
+    fn kept_here(&self, seat: Seat) -> Result<Option<Kept>, Failure> {
+        let head = stored_head(&self.view, seat.resource)?;
+        if head.place <= self.at {
+            return Ok(kept(&self.view, &head, seat.resource, head.place)?);
+        }
+        Ok(version_at(&self.view, &head, seat.resource, self.at)?.map(|(_, kept)| kept))
     }
 
     /// The first resources that match, at most `limit`.

@@ -110,7 +110,7 @@ impl Searcher<'_> {
         let total = match query.total {
             Total::None => None,
             Total::Accurate | Total::Estimate => Some(self.count_plan(&plan)?),
-            Total::IfFree if plan.is_everything() => Some(self.count_plan(&plan)?),
+            Total::IfFree if self.gate.is_none() && plan.is_everything() => Some(self.count_plan(&plan)?),
             Total::IfFree if cursor.is_none() && !has_more => Some(members.len() as u64),
             Total::IfFree => None,
         };

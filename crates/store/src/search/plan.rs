@@ -114,7 +114,7 @@ impl Searcher<'_> {
         Ok(())
     }
 
-    fn number_of(&self, type_number: u8, id: &str) -> Result<Option<ResourceNumber>, Failure> {
+    pub(super) fn number_of(&self, type_number: u8, id: &str) -> Result<Option<ResourceNumber>, Failure> {
         let value = self.view.get(Family::State, ids::key(type_number, &PackedId::new(id)))?;
         Ok(value.map(|v| ids::decode(&v)))
     }
@@ -139,7 +139,7 @@ impl Searcher<'_> {
             return Ok(None);
         }
         let seat = Seat { person: head.person_at(self.at), resource: number };
-        Ok(self.exists(seat, type_number)?.then_some(seat))
+        Ok((self.exists(seat, type_number)? && self.admits(type_number, seat)?).then_some(seat))
     }
 
     /// The commits whose instants compare with an interval as the prefix says: first and last of each run.

@@ -118,7 +118,7 @@ impl<'v> Searcher<'v> {
                 is_ordered && p.numbers().len() == 1
             }
         };
-        if !can_walk || !plan.lists.is_empty() {
+        if !can_walk || !plan.lists.is_empty() || self.is_of_few(plan.type_number)? {
             return Ok(false);
         }
         // Collecting costs the number of matches m, walking limit × n / m: they meet at the root of limit × n.

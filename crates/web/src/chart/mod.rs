@@ -16,7 +16,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use fhir::Resource;
-use hub::Hub;
+use hub::{Access, Hub};
 use search::Zone;
 
 use self::as_of::{AsOf, AsOfView};
@@ -25,8 +25,9 @@ use self::medicines::Medicines;
 use self::span::Span;
 use self::timeline::Timeline;
 use self::trends::Results;
+use crate::audit::audited;
 use crate::calendar::{Day, today, written_moment};
-use crate::failure::{Failure, away};
+use crate::failure::Failure;
 use crate::person::Person;
 use crate::record::Record;
 use crate::shell::{Shell, respond};
@@ -137,7 +138,7 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
 }
 
-fn page(hub: Hub, visit: &Visit, id: &str) -> Result<ChartPage, Failure> {
+fn page(hub: Hub, access: Access, visit: &Visit, id: &str) -> Result<ChartPage, Failure> {
     let words = visit.words;
     let zone = hub.zone().clone();
     let present = today(&zone);
@@ -145,10 +146,10 @@ fn page(hub: Hub, visit: &Visit, id: &str) -> Result<ChartPage, Failure> {
     if !is_id(id) {
         return Err(Failure::NoSuchPerson);
     }
-    let record = Record::of(hub, as_of.moment);
+    let record = Record::of(hub, access, as_of.moment);
     let Some(patient) = record.read("Patient", id)? else {
-        let is_known_now =
-            as_of.moment.is_some() && Record::of(record.hub, None).read("Patient", id)?.is_some();
+        let is_known_now = as_of.moment.is_some()
+            && Record::of(record.hub, record.access, None).read("Patient", id)?.is_some();
         return Err(if is_known_now {
             Failure::NotKnownThen(visit.path.clone())
         } else {
@@ -182,7 +183,8 @@ fn page(hub: Hub, visit: &Visit, id: &str) -> Result<ChartPage, Failure> {
 /// Answers with the page.
 pub(crate) async fn chart(State(hub): State<Hub>, Path(id): Path<String>, visit: Visit) -> Response {
     let asked = visit.clone();
-    match away(move || page(hub, &asked, &id)).await {
+    let target = format!("Patient/{id}");
+    match audited(hub, &visit, target, move |hub, access| page(hub, access, &asked, &id)).await {
         Ok(page) => respond(&visit, StatusCode::OK, &page),
         Err(failure) => failure.page(&visit),
     }

@@ -23,6 +23,12 @@ pub(crate) struct ServeArguments {
     /// What becomes of references to resources of this hub that are not there
     #[arg(long, value_enum, default_value_t = ReferencesArgument::Record)]
     pub references: ReferencesArgument,
+    /// A file with the rules of who may see and do what, instead of those that come with the program (yojigen access rules)
+    #[arg(long, value_name = "FILE")]
+    pub access_rules: Option<PathBuf>,
+    /// Whether who looks at whom is recorded in the ledger; if nothing is said it is off with --open, else on
+    #[arg(long, value_enum)]
+    pub audit: Option<AuditArgument>,
     /// Let $purge destroy what resources said, beyond recall
     #[arg(long)]
     pub allow_purge: bool,
@@ -64,6 +70,15 @@ pub(crate) struct SignInArguments {
     /// A proxy that is believed when it names whom it speaks for (X-Forwarded-For); may be given several times
     #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
     pub trusted_proxies: Vec<std::net::IpAddr>,
+}
+
+/// Whether reading is audited.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuditArgument {
+    /// Each read has a record before it is answered
+    On,
+    /// Nobody knows who looked
+    Off,
 }
 
 /// What becomes of references to what is not there.

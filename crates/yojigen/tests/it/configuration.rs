@@ -169,7 +169,7 @@ fn what_the_file_says_is_what_is_done() {
     let bundle = format!(r#"{{"resourceType":"Bundle","type":"batch","entry":[{}]}}"#, [entry; 5].join(","));
     let refused = hub.send("POST", "", &[], &bundle);
     assert!(
-        refused.status >= 400 && refused.body.contains("at most 4 are accepted"),
+        refused.status >= 400 && refused.body.contains("more than 4 entries"),
         "{}: {}",
         refused.status,
         refused.body

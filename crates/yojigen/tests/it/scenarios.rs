@@ -12,6 +12,7 @@
 //!     /id: $keep patient   # kept under a name, used later as ${patient}
 //!   expect-headers: {etag: W/"1"}
 //!   expect-body: [text]    # contained in the answer as it came
+//!   section: cond-update   # what it covers: the anchor of a section of the specification's HTTP page
 //! ```
 //!
 //! The first step may be `serve: [--references, refuse]`: how the hub is served.
@@ -102,14 +103,92 @@ fn run(file: &Path) {
     }
 }
 
-#[test]
-fn every_scenario_holds() {
+/// The sections of <https://hl7.org/fhir/R4/http.html>, by anchor; two have none: the number of one, a name for the other.
+const SECTIONS: &[&str] = &[
+    "interactions",
+    "general",
+    "styleguide",
+    "root",
+    "versioning",
+    "security",
+    "Status-Codes",
+    "return",
+    "cread",
+    "ops",
+    "prefer",
+    "mime-type",
+    "version-parameter",
+    "parameters",
+    "versions",
+    "read",
+    "vread",
+    "update",
+    "upsert",
+    "rejecting-updates",
+    "cond-update",
+    "concurrency",
+    "patch",
+    "delete",
+    // Conditional delete.
+    "3.1.0.7.1",
+    "create",
+    "ccreate",
+    "search",
+    "vsearch",
+    "capabilities",
+    "transaction",
+    "brules",
+    "trules",
+    "transaction-response",
+    "other-bundles",
+    "history",
+    "transactional-integrity",
+    "conformance-rules",
+    "paging",
+    "head",
+    "custom",
+    "summary",
+];
+
+fn files() -> Vec<PathBuf> {
     let folder = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("tests/scenarios");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
     files.retain(|f| f.extension().is_some_and(|e| e == "yaml"));
     files.sort();
+    files
+}
+
+#[test]
+fn every_scenario_holds() {
+    let files = files();
     assert!(files.len() >= 5, "scenarios are missing");
     for file in files {
         run(&file);
     }
+}
+
+/// Prints how often each section of the HTTP page is covered.
+#[test]
+fn every_section_of_the_http_page_has_scenarios() {
+    let mut covered: BTreeMap<&str, usize> = SECTIONS.iter().map(|section| (*section, 0)).collect();
+    for file in files() {
+        let steps: Vec<Value> = serde_yaml_ng::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let is_of_the_page = file.file_name().unwrap().to_string_lossy().starts_with("http-");
+        for step in steps.iter().filter(|step| step["serve"].is_null()) {
+            let place = format!("{}: {}", file.display(), step["name"]);
+            // A section such as 3.1 would be a number.
+            assert!(step["section"].is_null() || step["section"].is_string(), "{place}: {}", step["section"]);
+            let Some(section) = step["section"].as_str() else {
+                assert!(!is_of_the_page, "{place}: it names no section");
+                continue;
+            };
+            let count = covered.get_mut(section);
+            *count.unwrap_or_else(|| panic!("{place}: the HTTP page has no section '{section}'")) += 1;
+        }
+    }
+    for section in SECTIONS {
+        println!("http.html#{section}: {}", covered[section]);
+    }
+    let bare: Vec<_> = SECTIONS.iter().filter(|section| covered[**section] == 0).collect();
+    assert!(bare.is_empty(), "no scenario covers {bare:?}");
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use fhir::{TypeId, r4};
+use serde::{Deserialize, Serialize};
 
 /// So long a list of scopes is read at most.
 pub const MAX_LENGTH: usize = 8192;
@@ -296,8 +297,23 @@ impl fmt::Display for Scope {
 }
 
 /// A list of scopes, each once, in the order they were asked for.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Scopes(Vec<Scope>);
+
+impl From<Scopes> for String {
+    fn from(scopes: Scopes) -> String {
+        scopes.to_string()
+    }
+}
+
+impl TryFrom<String> for Scopes {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Scopes, String> {
+        Scopes::parse(&text)
+    }
+}
 
 impl Scopes {
     /// No scopes.

@@ -1,0 +1,723 @@
+//! Who sees what: every role, type, consent and tag, now and as of before, agrees with an oracle that shares no code
+//! with the restriction; and whoever may not see something cannot tell whether it is there.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use access::scope::Scopes;
+use access::{Purpose, Subject};
+use fhir::{Limits, r4};
+use hub::{
+    Access, EverythingRequest, Hub, Kind, OsEntropy, SearchLimits, SearchRequest, SystemClock, WriteOptions,
+};
+use proptest::prelude::*;
+use store::{Options, Store};
+
+const TAGS: &str = "http://jpfhir.jp/fhir/clins/CodeSystem/JP_ehrshrs_indication";
+const TYPES: [&str; 6] = ["Patient", "Observation", "Condition", "Encounter", "Consent", "Organization"];
+
+/// A resource of the generated hub, as the oracle knows it.
+#[derive(Clone, Debug)]
+struct Fact {
+    kind: &'static str,
+    id: String,
+    /// The Patient it is about.
+    person: Option<u8>,
+    code: u8,
+    tag: Option<&'static str>,
+}
+
+/// A Consent of a person.
+#[derive(Clone, Debug)]
+struct Decision {
+    is_permit: bool,
+    organisation: Option<u8>,
+    purpose: Option<&'static str>,
+    code: Option<u8>,
+    class: Option<&'static str>,
+    nested: Option<(bool, u8)>,
+    is_over: bool,
+}
+
+#[derive(Clone, Debug)]
+struct World {
+    links: Vec<(u8, u8)>,
+    encounters: Vec<(u8, u8)>,
+    observations: Vec<(Option<u8>, u8)>,
+    conditions: Vec<(u8, u8, Option<&'static str>)>,
+    consents: Vec<(u8, Decision)>,
+}
+
+fn decision() -> impl Strategy<Value = Decision> {
+    let purpose = prop_oneof![Just(None), Just(Some("TREAT")), Just(Some("HRESCH"))];
+    let class = prop_oneof![3 => Just(None), 1 => Just(Some("Observation")), 1 => Just(Some("Condition"))];
+    (
+        any::<bool>(),
+        proptest::option::weighted(0.5, 0..2u8),
+        purpose,
+        proptest::option::weighted(0.3, 0..3u8),
+        class,
+        proptest::option::weighted(0.3, (any::<bool>(), 0..2u8)),
+        proptest::bool::weighted(0.2),
+    )
+        .prop_map(|(is_permit, organisation, purpose, code, class, nested, is_over)| Decision {
+            is_permit,
+            organisation,
+            purpose,
+            code: code.filter(|_| class.is_none()),
+            class,
+            nested,
+            is_over,
+        })
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let tag = prop_oneof![2 => Just(None), 1 => Just(Some("UNINFORMED")), 1 => Just(Some("UNDELIVERED"))];
+    (
+        proptest::collection::vec((0..4u8, 0..4u8), 0..2),
+        proptest::collection::vec((0..4u8, 0..2u8), 0..4),
+        proptest::collection::vec((proptest::option::weighted(0.9, 0..4u8), 0..3u8), 1..8),
+        proptest::collection::vec((0..4u8, 0..3u8, tag), 0..5),
+        proptest::collection::vec((0..4u8, decision()), 0..4),
+    )
+        .prop_map(|(links, encounters, observations, conditions, consents)| World {
+            links: links.into_iter().filter(|(a, b)| a != b).collect(),
+            encounters,
+            observations,
+            conditions,
+            consents,
+        })
+}
+
+impl Decision {
+    fn json(&self, id: &str, person: u8) -> String {
+        let mut parts = vec![format!(r#""type":"{}""#, word(self.is_permit))];
+        if let Some(o) = self.organisation {
+            parts.push(actor(o));
+        }
+        if let Some(p) = self.purpose {
+            parts.push(format!(
+                r#""purpose":[{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"{p}"}}]"#
+            ));
+        }
+        if let Some(c) = self.code {
+            parts.push(format!(r#""code":[{{"coding":[{{"system":"http://s","code":"c{c}"}}]}}]"#));
+        }
+        if let Some(c) = self.class {
+            parts
+                .push(format!(r#""class":[{{"system":"http://hl7.org/fhir/resource-types","code":"{c}"}}]"#));
+        }
+        if self.is_over {
+            parts.push(r#""period":{"end":"2020-01-01"}"#.to_owned());
+        }
+        if let Some((is_permit, o)) = self.nested {
+            parts.push(format!(r#""provision":[{{"type":"{}",{}}}]"#, word(is_permit), actor(o)));
+        }
+        format!(
+            r#"{{"resourceType":"Consent","id":"{id}","status":"active","scope":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},"category":[{{"text":"privacy"}}],"patient":{{"reference":"Patient/p{person}"}},"policyRule":{{"text":"own"}},"provision":{{{}}}}}"#,
+            parts.join(",")
+        )
+    }
+}
+
+fn word(is_permit: bool) -> &'static str {
+    if is_permit { "permit" } else { "deny" }
+}
+
+fn actor(organisation: u8) -> String {
+    format!(
+        r#""actor":[{{"role":{{"text":"who"}},"reference":{{"reference":"Organization/o{organisation}"}}}}]"#
+    )
+}
+
+impl World {
+    /// What there is: each with its JSON.
+    fn facts(&self) -> Vec<(Fact, String)> {
+        let mut out = Vec::new();
+        let mut add = |kind, id: String, person, code, tag, body: String| {
+            let json = format!(r#"{{"resourceType":"{kind}","id":"{id}"{body}}}"#);
+            out.push((Fact { kind, id, person, code, tag }, json));
+        };
+        for o in 0..2u8 {
+            add("Organization", format!("o{o}"), None, 0, None, format!(r#","name":"Clinic {o}""#));
+        }
+        for p in 0..4u8 {
+            let links: Vec<String> = (self.links.iter())
+                .filter(|(a, _)| *a == p)
+                .map(|(_, b)| format!(r#"{{"other":{{"reference":"Patient/p{b}"}},"type":"seealso"}}"#))
+                .collect();
+            let links =
+                if links.is_empty() { String::new() } else { format!(r#","link":[{}]"#, links.join(",")) };
+            add(
+                "Patient",
+                format!("p{p}"),
+                Some(p),
+                0,
+                None,
+                format!(r#","name":[{{"family":"F{p}"}}]{links}"#),
+            );
+        }
+        for (n, (p, o)) in self.encounters.iter().enumerate() {
+            let body = format!(
+                r#","status":"finished","class":{{"code":"AMB"}},"subject":{{"reference":"Patient/p{p}"}},"serviceProvider":{{"reference":"Organization/o{o}"}}"#
+            );
+            add("Encounter", format!("e{n}"), Some(*p), 0, None, body);
+        }
+        for (n, (p, c)) in self.observations.iter().enumerate() {
+            let subject =
+                p.map_or(String::new(), |p| format!(r#","subject":{{"reference":"Patient/p{p}"}}"#));
+            let body = format!(
+                r#","status":"final","code":{{"coding":[{{"system":"http://s","code":"c{c}"}}]}}{subject}"#
+            );
+            add("Observation", format!("b{n}"), *p, *c, None, body);
+        }
+        for (n, (p, c, tag)) in self.conditions.iter().enumerate() {
+            let meta = tag.map_or(String::new(), |t| {
+                format!(r#","meta":{{"tag":[{{"system":"{TAGS}","code":"{t}"}}]}}"#)
+            });
+            let body = format!(
+                r#"{meta},"code":{{"coding":[{{"system":"http://s","code":"c{c}"}}]}},"subject":{{"reference":"Patient/p{p}"}}"#
+            );
+            add("Condition", format!("k{n}"), Some(*p), *c, *tag, body);
+        }
+        for (n, (p, decision)) in self.consents.iter().enumerate() {
+            let json = decision.json(&format!("c{n}"), *p);
+            out.push((
+                Fact { kind: "Consent", id: format!("c{n}"), person: Some(*p), code: 0, tag: None },
+                json,
+            ));
+        }
+        out
+    }
+
+    /// The persons joined with one.
+    fn joined(&self, person: u8) -> BTreeSet<u8> {
+        let mut found = BTreeSet::from([person]);
+        loop {
+            let before = found.len();
+            for (a, b) in &self.links {
+                if found.contains(a) || found.contains(b) {
+                    found.extend([*a, *b]);
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+}
+
+/// Who asks, by name.
+fn subjects() -> Vec<(&'static str, Subject)> {
+    let of = |roles: &[&str], purpose| Subject {
+        roles: roles.iter().map(|r| (*r).to_owned()).collect(),
+        user: Some("u".to_owned()),
+        ..Subject::nobody(purpose)
+    };
+    let scopes = |text: &str| Some(Scopes::parse(text).unwrap());
+    let person = Subject { patient: Some("p0".to_owned()), ..of(&["person"], Purpose::OwnUse) };
+    let clinician = Subject {
+        organisations: vec!["o0".to_owned()],
+        fhir_user: Some("Practitioner/x".to_owned()),
+        ..of(&["clinician"], Purpose::Care)
+    };
+    vec![
+        ("nobody", of(&[], Purpose::Care)),
+        ("person", person.clone()),
+        ("proxy", Subject { proxied: vec!["p1".to_owned()], ..of(&["proxy"], Purpose::OwnUse) }),
+        ("clinician", clinician.clone()),
+        ("emergency", Subject { break_glass: Some("unconscious".to_owned()), ..clinician.clone() }),
+        ("researcher", of(&["researcher"], Purpose::Research)),
+        ("operator", of(&["operator"], Purpose::Operations)),
+        (
+            "app",
+            Subject {
+                scopes: scopes("patient/Observation.rs?code=http://s|c1 patient/Patient.rs"),
+                context_patient: Some("p0".to_owned()),
+                ..person
+            },
+        ),
+        ("app of a clinician", Subject { scopes: scopes("user/Observation.rs"), ..clinician }),
+        ("system", Subject { scopes: scopes("system/*.rs"), ..of(&["system"], Purpose::Operations) }),
+    ]
+}
+
+/// The oracle: rules in words, on facts.
+fn sees(world: &World, name: &str, fact: &Fact) -> bool {
+    let is_shared = fact.kind == "Organization";
+    let cared = |person: u8| {
+        let joined = world.joined(person);
+        world.encounters.iter().any(|(p, o)| *o == 0 && joined.contains(p))
+    };
+    let consent = |purpose: &str, organisation: Option<u8>| {
+        let person = fact.person?;
+        let joined = world.joined(person);
+        let mut best: Option<(u32, bool)> = None;
+        let mut consider = |weight: u32, is_permit: bool| {
+            best = match best {
+                Some((w, p)) if w > weight || (w == weight && !p) => Some((w, p)),
+                Some((w, p)) if w == weight => Some((w, p && is_permit)),
+                _ => Some((weight, is_permit)),
+            };
+        };
+        for (owner, d) in &world.consents {
+            if !joined.contains(owner) {
+                continue;
+            }
+            let is_mine = |o: u8| organisation == Some(o);
+            let matches_who = d.organisation.is_none_or(is_mine) && d.purpose.is_none_or(|p| p == purpose);
+            let matches_what = d.class.is_none_or(|c| c == fact.kind)
+                && d.code.is_none_or(|c| matches!(fact.kind, "Observation" | "Condition") && c == fact.code);
+            if matches_who && matches_what && !d.is_over {
+                let mut weight = 0;
+                weight += if d.organisation.is_some() { 8 } else { 0 };
+                weight += if d.purpose.is_some() { 4 } else { 0 };
+                weight += if d.class.is_some() { 10 } else { 0 };
+                weight += if d.code.is_some() { 20 } else { 0 };
+                consider(weight, d.is_permit);
+            }
+            if let Some((is_permit, o)) = d.nested
+                && is_mine(o)
+            {
+                consider(108, is_permit);
+            }
+        }
+        best.map(|(_, is_permit)| is_permit)
+    };
+    let own = |person: u8| fact.person.is_some_and(|p| world.joined(person).contains(&p));
+    match name {
+        "nobody" => false,
+        "person" => is_shared || own(0) && fact.tag.is_none(),
+        "proxy" => is_shared || own(1) && fact.tag.is_none(),
+        "clinician" => {
+            is_shared
+                || match (fact.person, consent("TREAT", Some(0))) {
+                    (None, _) | (_, Some(false)) => false,
+                    (Some(_), Some(true)) => true,
+                    (Some(person), None) => cared(person),
+                }
+        }
+        "emergency" => true,
+        "researcher" => {
+            is_shared || (consent("HRESCH", None) == Some(true) && fact.tag != Some("UNDELIVERED"))
+        }
+        "operator" => is_shared,
+        "app" => own(0) && (fact.kind == "Patient" || (fact.kind == "Observation" && fact.code == 1)),
+        "app of a clinician" => fact.kind == "Observation" && sees(world, "clinician", fact),
+        "system" => true,
+        _ => unreachable!("a subject the oracle does not know"),
+    }
+}
+
+fn open(path: &Path) -> Hub {
+    let options = Options {
+        limits: store::Limits {
+            is_durable: false,
+            write_buffer: 1 << 20,
+            block_cache: 4 << 20,
+            ..store::Limits::default()
+        },
+        zone: "Asia/Tokyo".to_owned(),
+        clock: Box::new(SystemClock),
+        entropy: Box::new(OsEntropy::seeded(7)),
+        references: store::ReferencePolicy::default(),
+    };
+    Hub::new(Store::open(path, options).unwrap(), Limits::default(), SearchLimits::default())
+}
+
+fn put(hub: &Hub, access: &Access, id: &str, json: &str) -> Result<(), hub::Failure> {
+    let resource = fhir::json::parse(json.as_bytes(), &hub.limits).unwrap();
+    let prepared = hub.update(access, resource.root(), id, &WriteOptions::default())?;
+    hub.submit_and_wait(prepared).map(|_| ())
+}
+
+fn filled(path: &Path, world: &World) -> Hub {
+    let hub = open(path);
+    let all = Access::open("test");
+    for (fact, json) in world.facts() {
+        put(&hub, &all, &fact.id, &json).unwrap();
+    }
+    hub
+}
+
+fn found(hub: &Hub, access: &Access, kind: &str, query: &str) -> Result<(Vec<String>, Option<u64>), Kind> {
+    let resource_type = r4().resource_type(kind).unwrap();
+    let (mut ids, mut total) = (Vec::new(), None);
+    let mut cursor: Option<String> = None;
+    for _ in 0..100 {
+        let text = format!("_count=2&{query}{}", cursor.map_or(String::new(), |c| format!("&_cursor={c}")));
+        let pairs = search::query::split(&text).unwrap();
+        let request = SearchRequest {
+            resource_type,
+            compartment: None,
+            pairs: &pairs,
+            base: "http://h",
+            is_lenient: false,
+        };
+        let query = hub.query(&request).map_err(|f| f.kind)?;
+        let answer = hub.search(access, query, hub.budget()).map_err(|f| f.kind)?;
+        let names = answer.matches.iter().chain(&answer.included);
+        ids.extend(names.map(|k| format!("{}/{}", r4().type_name(k.resource_type), k.id)));
+        total = total.or(answer.total);
+        match answer.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    Ok((ids, total))
+}
+
+fn names(facts: &[&Fact]) -> BTreeSet<String> {
+    facts.iter().map(|f| format!("{}/{}", f.kind, f.id)).collect()
+}
+
+fn check(hub: &Hub, world: &World, as_of: Option<fhir::date_time::Micros>) -> Result<(), TestCaseError> {
+    let facts = world.facts();
+    let facts: Vec<&Fact> = facts.iter().map(|(fact, _)| fact).collect();
+    let moment = as_of.map_or(String::new(), |t| {
+        format!("&_asOf={}", fhir::date_time::format_instant(t).replace('+', "%2B"))
+    });
+    for (name, subject) in subjects() {
+        let access = hub.access_of(&Arc::new(subject), "test").unwrap();
+        for kind in TYPES {
+            let seen: Vec<&Fact> =
+                facts.iter().copied().filter(|f| f.kind == kind && sees(world, name, f)).collect();
+            let expected = names(&seen);
+            let note = || format!("{name} searches {kind} {moment}");
+            for query in ["_total=accurate", "_total=accurate&_sort=-_lastUpdated", "_sort=_id"] {
+                match found(hub, &access, kind, &format!("{query}{moment}")) {
+                    Ok((ids, total)) => {
+                        prop_assert_eq!(
+                            ids.iter().cloned().collect::<BTreeSet<_>>(),
+                            expected.clone(),
+                            "{} {}",
+                            note(),
+                            query
+                        );
+                        prop_assert_eq!(ids.len(), expected.len(), "{} {}: each once", note(), query);
+                        if query.contains("total") {
+                            prop_assert_eq!(total, Some(expected.len() as u64), "{}", note());
+                        }
+                    }
+                    Err(kind) => {
+                        prop_assert_eq!(kind, Kind::Forbidden, "{}", note());
+                        prop_assert!(expected.is_empty(), "{} was refused", note());
+                    }
+                }
+            }
+            for fact in facts.iter().filter(|f| f.kind == kind) {
+                let resource_type = r4().resource_type(kind).unwrap();
+                let read = hub.read(&access, resource_type, &fact.id, as_of);
+                let is_seen = sees(world, name, fact);
+                prop_assert_eq!(read.is_ok(), is_seen, "{} reads {}", name, fact.id);
+                prop_assert_eq!(hub.vread(&access, resource_type, &fact.id, "1", as_of).is_ok(), is_seen);
+            }
+        }
+        // Includes, chains and _has see no more.
+        let all: BTreeSet<String> =
+            names(&facts.iter().copied().filter(|f| sees(world, name, f)).collect::<Vec<_>>());
+        for (kind, query) in [
+            ("Observation", "_include=Observation:subject"),
+            ("Patient", "_revinclude=Observation:subject&_revinclude=Condition:subject"),
+            ("Encounter", "_include=Encounter:service-provider"),
+        ] {
+            if let Ok((ids, _)) = found(hub, &access, kind, &format!("{query}{moment}")) {
+                for id in ids {
+                    prop_assert!(all.contains(&id), "{} got {} from {}?{}", name, id, kind, query);
+                }
+            }
+        }
+        for code in 0..3 {
+            let expected: BTreeSet<String> = facts
+                .iter()
+                .filter(|f| f.kind == "Patient" && sees(world, name, f))
+                .filter(|f| {
+                    facts.iter().any(|o| {
+                        o.kind == "Observation"
+                            && o.person == f.person
+                            && o.code == code
+                            && sees(world, name, o)
+                    })
+                })
+                .map(|f| format!("Patient/{}", f.id))
+                .collect();
+            if let Ok((ids, _)) =
+                found(hub, &access, "Patient", &format!("_has:Observation:subject:code=c{code}{moment}"))
+            {
+                prop_assert_eq!(
+                    ids.into_iter().collect::<BTreeSet<_>>(),
+                    expected,
+                    "{} _has c{}",
+                    name,
+                    code
+                );
+            }
+        }
+        for person in 0..4u8 {
+            if as_of.is_some() {
+                break;
+            }
+            let owner = (r4().resource_type("Patient").unwrap(), format!("p{person}"));
+            let request = EverythingRequest::read(hub, &[]).unwrap();
+            let fact = facts.iter().find(|f| f.kind == "Patient" && f.id == owner.1).unwrap();
+            let answer = hub.everything(&access, (owner.0, &owner.1), &request, "http://h", &[]);
+            prop_assert_eq!(
+                answer.is_ok(),
+                sees(world, name, fact),
+                "{} asks for everything of p{}",
+                name,
+                person
+            );
+            if let Ok(bundle) = answer {
+                for fact in &facts {
+                    let url = format!(r#""http://h/{}/{}""#, fact.kind, fact.id);
+                    prop_assert!(sees(world, name, fact) || !bundle.contains(&url), "{} got {}", name, url);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(24), ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_seen_agrees_with_the_oracle(world in world()) {
+        let directory = tempfile::tempdir().unwrap();
+        let hub = filled(directory.path(), &world);
+        check(&hub, &world, None)?;
+        // What is gone since can be asked for as of before, by the same who could see it.
+        let before = hub.store().reader().instant();
+        let all = Access::open("test");
+        for (fact, _) in world.facts().iter().filter(|(f, _)| matches!(f.kind, "Observation" | "Condition")) {
+            let resource_type = r4().resource_type(fact.kind).unwrap();
+            let prepared = hub.delete(&all, resource_type, &fact.id, &WriteOptions::default()).unwrap();
+            hub.submit_and_wait(prepared).unwrap();
+        }
+        check(&hub, &world, Some(before))?;
+    }
+
+    /// Of two hubs that differ only in what a person may not see, the person learns nothing about the difference.
+    #[test]
+    fn what_is_not_seen_cannot_be_told(world in world(), other in world(), deeds in proptest::collection::vec((0..6u8, 0..6u8), 1..12)) {
+        // The other hub has the first one's record of person 0 (and who is joined with them), and another of everyone else.
+        let mine = world.joined(0);
+        let mut second = World { links: world.links.clone(), ..other };
+        second.encounters = mixed(&world.encounters, &second.encounters, |(p, _)| mine.contains(p));
+        second.observations = mixed(&world.observations, &second.observations, |(p, _)| p.is_some_and(|p| mine.contains(&p)));
+        second.conditions = mixed(&world.conditions, &second.conditions, |(p, ..)| mine.contains(p));
+        second.consents = mixed(&world.consents, &second.consents, |(p, _)| mine.contains(p));
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let hubs = [filled(one.path(), &world), filled(two.path(), &second)];
+        let person = subjects().into_iter().find(|(name, _)| *name == "person").unwrap().1;
+        let accesses: Vec<Access> = hubs.iter().map(|h| h.access_of(&Arc::new(person.clone()), "test").unwrap()).collect();
+        let own: BTreeMap<usize, String> = BTreeMap::new();
+        for (deed, target) in deeds {
+            let said: Vec<String> = hubs.iter().zip(&accesses).map(|(hub, access)| act(hub, access, deed, target, &own)).collect();
+            prop_assert_eq!(&said[0], &said[1], "deed {} on {}", deed, target);
+        }
+    }
+}
+
+/// The first list's entries that are mine, and as many others of the second list as leave the numbers free.
+fn mixed<T: Clone>(first: &[T], second: &[T], is_mine: impl Fn(&T) -> bool) -> Vec<T> {
+    let mut others = second.iter().filter(|t| !is_mine(t));
+    // Mine keep their places, since the ids are made of them.
+    let mut out: Vec<T> = Vec::new();
+    for entry in first {
+        if is_mine(entry) {
+            out.push(entry.clone());
+        } else if let Some(other) = others.next() {
+            out.push(other.clone());
+        } else {
+            out.push(entry.clone());
+        }
+    }
+    out.extend(others.cloned());
+    out
+}
+
+/// What one is told who tries something with a resource that may be another's; without clock and chosen ids.
+fn act(hub: &Hub, access: &Access, deed: u8, target: u8, _own: &BTreeMap<usize, String>) -> String {
+    let condition = r4().resource_type("Condition").unwrap();
+    let observation = r4().resource_type("Observation").unwrap();
+    let strip = |text: String| {
+        let mut out = String::new();
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find("\"lastUpdated\":\"") {
+            out.push_str(&rest[..at]);
+            rest = rest[at..].split_once(',').map_or("", |(_, r)| r);
+        }
+        out + rest
+    };
+    match deed {
+        0 => match hub.read(access, observation, &format!("b{target}"), None) {
+            Ok(kept) => strip(kept.json()),
+            Err(failure) => format!("{failure:?}"),
+        },
+        1 => {
+            let id = format!("b{target}");
+            let json = format!(
+                r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"text":"mine"}},"subject":{{"reference":"Patient/p0"}},"performer":[{{"reference":"Patient/p0"}}]}}"#
+            );
+            format!("{:?}", put(hub, access, &id, &json).map_err(|f| (f.kind, f.issues)))
+        }
+        2 => {
+            let prepared =
+                hub.delete(access, condition, &format!("k{target}"), &WriteOptions::default()).unwrap();
+            let outcome = hub
+                .submit_and_wait(prepared)
+                .map(|o| o.commands.iter().map(|c| (c.effect, c.version)).collect::<Vec<_>>());
+            format!("{:?}", outcome.map_err(|f| (f.kind, f.issues)))
+        }
+        3 => format!(
+            "{:?}",
+            found(hub, access, "Observation", "_sort=-_lastUpdated&_total=accurate")
+                .map(|(ids, total)| (ids.into_iter().filter(|i| i.len() < 20).collect::<Vec<_>>(), total))
+        ),
+        4 => {
+            format!("{:?}", found(hub, access, "Condition", &format!("code=c{}&_summary=count", target % 3)))
+        }
+        _ => {
+            // A conditional create whose condition could find another's.
+            let json = r#"{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://s","code":"cx"}]},"subject":{"reference":"Patient/p0"},"performer":[{"reference":"Patient/p0"}]}"#;
+            let resource = fhir::json::parse(json.as_bytes(), &hub.limits).unwrap();
+            let options = WriteOptions {
+                if_none_exist: Some(format!("code=c{}", target % 3)),
+                ..WriteOptions::default()
+            };
+            let outcome = hub.create(access, resource.root(), &options).and_then(|p| hub.submit_and_wait(p));
+            format!(
+                "{:?}",
+                outcome
+                    .map(|o| o.commands.iter().map(|c| (c.effect, c.version)).collect::<Vec<_>>())
+                    .map_err(|f| (f.kind, f.issues))
+            )
+        }
+    }
+}
+
+#[test]
+fn rights_are_decided_now_whatever_the_moment_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World {
+        links: Vec::new(),
+        encounters: vec![(2, 0)],
+        observations: vec![(Some(2), 0)],
+        conditions: vec![(0, 0, None)],
+        consents: Vec::new(),
+    };
+    let hub = filled(directory.path(), &world);
+    let of = |name: &str| subjects().into_iter().find(|(n, _)| *n == name).unwrap().1;
+    let clinician = hub.access_of(&Arc::new(of("clinician")), "test").unwrap();
+    let before = fhir::date_time::format_instant(hub.store().reader().instant());
+    let asked = format!("_asOf={}", before.replace('+', "%2B"));
+    assert_eq!(found(&hub, &clinician, "Observation", &asked).unwrap().0, ["Observation/b0"]);
+    // A denial takes effect at its commit, for the past too, and ends with its time.
+    let mut denial = Decision {
+        is_permit: false,
+        organisation: Some(0),
+        purpose: None,
+        code: None,
+        class: None,
+        nested: None,
+        is_over: false,
+    };
+    put(&hub, &Access::open("test"), "d", &denial.json("d", 2)).unwrap();
+    assert!(found(&hub, &clinician, "Observation", &asked).unwrap().0.is_empty());
+    let observation = r4().resource_type("Observation").unwrap();
+    assert_eq!(hub.read(&clinician, observation, "b0", None).unwrap_err().kind, Kind::NotFound);
+    denial.is_over = true;
+    put(&hub, &Access::open("test"), "d", &denial.json("d", 2)).unwrap();
+    assert_eq!(found(&hub, &clinician, "Observation", "").unwrap().0, ["Observation/b0"]);
+    // A label put on now binds the versions before it, until it is taken off.
+    let person = hub.access_of(&Arc::new(of("person")), "test").unwrap();
+    let condition = r4().resource_type("Condition").unwrap();
+    let tagged = |tag: &str| {
+        format!(
+            r#"{{"resourceType":"Condition","id":"k0","meta":{{"tag":[{{"system":"{TAGS}","code":"{tag}"}}]}},"subject":{{"reference":"Patient/p0"}}}}"#
+        )
+    };
+    assert!(hub.vread(&person, condition, "k0", "1", None).is_ok());
+    put(&hub, &Access::open("test"), "k0", &tagged("UNINFORMED")).unwrap();
+    assert_eq!(hub.vread(&person, condition, "k0", "1", None).unwrap_err().kind, Kind::NotFound);
+    assert!(found(&hub, &person, "Condition", &asked).unwrap().0.is_empty());
+    assert!(found(&hub, &person, "Condition", "").unwrap().0.is_empty());
+    let prepared = hub.delete(&Access::open("test"), condition, "k0", &WriteOptions::default()).unwrap();
+    hub.submit_and_wait(prepared).unwrap();
+    // Deleted, it keeps its last labels.
+    assert_eq!(hub.vread(&person, condition, "k0", "1", None).unwrap_err().kind, Kind::NotFound);
+    assert_eq!(hub.read(&person, condition, "k0", None).unwrap_err().kind, Kind::NotFound);
+}
+
+#[test]
+fn a_cursor_says_nothing_and_serves_nobody_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World {
+        links: Vec::new(),
+        encounters: vec![(0, 0)],
+        observations: vec![(Some(0), 0), (Some(0), 1), (Some(0), 2)],
+        conditions: Vec::new(),
+        consents: Vec::new(),
+    };
+    let hub = filled(directory.path(), &world);
+    let of = |name: &str| {
+        let subject = subjects().into_iter().find(|(n, _)| *n == name).unwrap().1;
+        hub.access_of(&Arc::new(subject), "test").unwrap()
+    };
+    let page = |access: &Access, cursor: Option<&str>| {
+        let text = format!("_count=1{}", cursor.map_or(String::new(), |c| format!("&_cursor={c}")));
+        let pairs = search::query::split(&text).unwrap();
+        let resource_type = r4().resource_type("Observation").unwrap();
+        let request = SearchRequest {
+            resource_type,
+            compartment: None,
+            pairs: &pairs,
+            base: "http://h",
+            is_lenient: false,
+        };
+        hub.search(access, hub.query(&request).unwrap(), hub.budget())
+    };
+    let (person, clinician) = (of("person"), of("clinician"));
+    let next = page(&person, None).unwrap().next.unwrap();
+    assert_ne!(page(&person, None).unwrap().next.unwrap(), next, "equal places would show equal numbers");
+    assert_eq!(page(&person, Some(&next)).unwrap().matches[0].id, "b1");
+    assert_eq!(page(&clinician, Some(&next)).unwrap_err().kind, Kind::Invalid);
+    let plain = page(&Access::open("test"), None).unwrap().next.unwrap();
+    assert_eq!(page(&person, Some(&plain)).unwrap_err().kind, Kind::Invalid);
+}
+
+#[test]
+fn a_binary_is_as_open_as_its_security_context() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World {
+        links: Vec::new(),
+        encounters: vec![(0, 0)],
+        observations: vec![(Some(1), 0)],
+        conditions: Vec::new(),
+        consents: Vec::new(),
+    };
+    let hub = filled(directory.path(), &world);
+    let all = Access::open("test");
+    for (id, context) in [("own", Some("Patient/p0")), ("other", Some("Observation/b0")), ("none", None)] {
+        let context =
+            context.map_or(String::new(), |c| format!(r#","securityContext":{{"reference":"{c}"}}"#));
+        let json = format!(
+            r#"{{"resourceType":"Binary","id":"{id}","contentType":"text/plain"{context},"data":"aGk="}}"#
+        );
+        put(&hub, &all, id, &json).unwrap();
+    }
+    let binary = r4().resource_type("Binary").unwrap();
+    for (name, seen) in [("person", "own"), ("proxy", "other"), ("clinician", "own"), ("researcher", "")] {
+        let subject = subjects().into_iter().find(|(n, _)| *n == name).unwrap().1;
+        let access = hub.access_of(&Arc::new(subject), "test").unwrap();
+        for id in ["own", "other", "none"] {
+            assert_eq!(hub.read(&access, binary, id, None).is_ok(), id == seen, "{name} reads {id}");
+            assert_eq!(hub.vread(&access, binary, id, "1", None).is_ok(), id == seen, "{name} vreads {id}");
+        }
+    }
+}

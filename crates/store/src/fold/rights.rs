@@ -1,0 +1,126 @@
+//! What a writer may do, decided in the order of the log.
+//!
+//! What a writer may not see does not exist for them: an update of it is an update of nothing, a deletion deletes
+//! nothing, and the words are the same. What they may see and not change is refused.
+
+use std::sync::Arc;
+
+use fhir::{IssueType, r4};
+use search::LinkedEntry;
+
+use super::transaction::{Transaction, reject};
+use crate::error::Error;
+use crate::layout::heads::State;
+use crate::numbers::{PackedId, ResourceNumber, Seat};
+use crate::proposal::{Action, Command, CommandOutcome, Effect, Reason, Rejection};
+use crate::search::{Entries, Gate};
+use search::restriction::Restriction;
+
+impl Transaction<'_> {
+    fn gate(&self, restriction: &Arc<Restriction>) -> Gate<'_> {
+        Gate::new(Arc::clone(restriction), self.searcher())
+    }
+
+    /// Whether what is there may be touched by a command. An outcome, if for the writer there is nothing to do.
+    pub(super) fn permitted(
+        &self,
+        index: usize,
+        command: &Command,
+        type_number: u8,
+        id: &PackedId,
+    ) -> Result<Option<CommandOutcome>, Rejection> {
+        let Some(rights) = &self.rights else { return Ok(None) };
+        let name = || format!("{}/{}", r4().type_name(command.resource_type), command.id);
+        let head = match self.known(type_number, id)? {
+            Some(number) => Some((number, self.head(number)?)),
+            None => None,
+        };
+        let right = match &command.action {
+            Action::Delete => &rights.delete,
+            _ => &rights.update,
+        };
+        let mut may_act = false;
+        let written = head.filter(|(_, head)| head.state != State::Unwritten);
+        let seen = match &written {
+            Some((number, head)) => {
+                let seat = head.seat(*number);
+                may_act = self.gate(right).admits(type_number, seat).map_err(Error::from)?;
+                may_act || self.gate(&rights.read).admits(type_number, seat).map_err(Error::from)?
+            }
+            None => false,
+        };
+        if seen {
+            if !may_act || matches!(command.action, Action::Destroy { .. }) {
+                let message = format!("{} may be read but not changed under this access", name());
+                return Err(reject(index, Reason::Forbidden, IssueType::Forbidden, message));
+            }
+            return Ok(None);
+        }
+        match &command.action {
+            Action::Delete | Action::Destroy { .. } if command.if_match.is_none() => {
+                Ok(Some(self.nothing_to_delete(command)))
+            }
+            Action::Create { .. } if !self.is_numbered(type_number, id)? => Ok(None),
+            Action::Update { .. } if rights.may_choose_ids && !self.is_numbered(type_number, id)? => Ok(None),
+            Action::Delete | Action::Destroy { .. } | Action::Replace { .. } | Action::Update { .. }
+                if command.if_match.is_some() =>
+            {
+                let message = format!(
+                    "If-Match requires version {} of {}, but it does not exist; read it and apply your change to that",
+                    command.if_match.unwrap_or(0),
+                    name()
+                );
+                Err(reject(index, Reason::VersionConflict, IssueType::Conflict, message))
+            }
+            _ => {
+                let message = format!(
+                    "there is no {}, and under this access the hub chooses the ids of new resources; create it with POST",
+                    name()
+                );
+                Err(reject(index, Reason::NoChoiceOfIds, IssueType::NotFound, message))
+            }
+        }
+    }
+
+    /// Whether a version may be what it is to become.
+    pub(super) fn may_become(
+        &self,
+        index: usize,
+        type_number: u8,
+        seat: Seat,
+        id: &str,
+        entries: &[LinkedEntry],
+        is_new: bool,
+    ) -> Result<(), Rejection> {
+        let Some(rights) = &self.rights else { return Ok(()) };
+        let given: Vec<_> = entries.iter().map(|e| (e.parameter, e.key.clone(), e.extra.clone())).collect();
+        let gate = self.gate(if is_new { &rights.create } else { &rights.update });
+        if gate.decides(type_number, seat, &Entries::Given(&given)).map_err(Error::from)? {
+            return Ok(());
+        }
+        let message = format!(
+            "{}/{id} as it is sent may not be written under this access",
+            r4().type_name(super::type_of(type_number))
+        );
+        Err(reject(index, Reason::Forbidden, IssueType::Forbidden, message))
+    }
+
+    /// Whether a resource exists for the writer.
+    pub(super) fn is_seen(&self, type_number: u8, number: ResourceNumber) -> Result<bool, Error> {
+        let Some(rights) = &self.rights else { return Ok(true) };
+        let head = self.head(number)?;
+        // What the transaction itself writes is the writer's own.
+        Ok(head.place == self.place || self.gate(&rights.read).admits(type_number, head.seat(number))?)
+    }
+
+    pub(super) fn nothing_to_delete(&self, command: &Command) -> CommandOutcome {
+        CommandOutcome {
+            effect: Effect::NothingToDelete,
+            resource_type: command.resource_type,
+            id: command.id.clone(),
+            version: 0,
+            instant: self.changes.instant,
+            missing: Vec::new(),
+        }
+    }
+}
