@@ -66,7 +66,7 @@ pub enum Task {
 
 fn of_user(user: &User) -> Value {
     json!({"id": user.id, "login": user.login, "name": user.name, "roles": user.roles, "fhirUser": user.fhir_user,
-        "patient": user.patient, "organization": user.organization, "disabled": user.is_disabled,
+        "patient": user.patient, "proxyFor": user.proxied, "organization": user.organization, "disabled": user.is_disabled,
         "hasPassword": user.has_password(), "hasCode": user.has_totp()})
 }
 

@@ -32,7 +32,9 @@ pub struct Identity {
     pub fhir_user: Option<String>,
     /// Whose record is the user's own: an id of a Patient.
     pub patient: Option<String>,
-    /// For whom the user, or the system, acts: `Organization/1`.
+    /// The ids of the Patients the user acts for, as a proxy.
+    pub proxied: Vec<String>,
+    /// For whom the user, or the system, works: `Organization/1`.
     pub organization: Option<String>,
     /// By which client; none where the user acts in the hub's own pages.
     pub client: Option<String>,
@@ -186,6 +188,7 @@ impl Auth {
             roles: client.roles,
             fhir_user: None,
             patient: None,
+            proxied: Vec::new(),
             organization: client.organization,
             client: Some(client.id),
             scopes: Some(access.scopes),
@@ -204,6 +207,7 @@ impl Auth {
                 roles: user.roles,
                 fhir_user: user.fhir_user,
                 patient: user.patient,
+                proxied: user.proxied,
                 organization: user.organization,
                 ..identity
             };
@@ -245,6 +249,7 @@ impl Auth {
             roles: user.roles,
             fhir_user: user.fhir_user,
             patient: user.patient,
+            proxied: user.proxied,
             organization: user.organization,
             client: None,
             scopes: None,
@@ -385,6 +390,7 @@ mod tests {
             roles: Vec::new(),
             fhir_user: None,
             patient: None,
+            proxied: Vec::new(),
             organization: None,
             client: None,
             scopes: None,

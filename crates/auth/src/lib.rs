@@ -28,7 +28,6 @@ mod password;
 mod records;
 mod refusal;
 mod register;
-pub use access::scope;
 mod secret;
 mod session;
 mod throttle;
@@ -36,6 +35,7 @@ mod totp;
 mod user;
 pub mod vault;
 
+pub use access::scope;
 pub use assertion::{ASSERTION_TYPE, Shown};
 pub use authorize::{AuthorizationRequest, Launch, PatientChoice, Rejected};
 pub use client::{Client, ClientKind, NewClient};
@@ -88,10 +88,6 @@ impl Settings {
         }
     }
 }
-
-/// From where a request comes, as far as the hub can tell; goes with the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientAddress(pub String);
 
 /// Seconds since 1970.
 pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;

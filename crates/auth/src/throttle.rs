@@ -1,23 +1,28 @@
 //! Guesses cost time: after some failures for an account or from an address the next must wait, longer each time.
 //!
-//! Kept in memory and bounded; whoever can restart the hub has no need to guess. An account is never locked for good: that
-//! would let anyone lock anyone out.
+//! Counted thrice: for an account from an address (strictly), from an address (a hospital may stand behind one), and for an
+//! account from anywhere, where the wait stays short, for it would let anyone lock anyone out. Kept in memory and bounded;
+//! whoever can restart the hub has no need to guess.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::refusal::{Kind, Refusal};
 
-/// So many failures of an account cost nothing yet.
-const FREE_OF_ACCOUNT: u32 = 5;
-/// So many from an address: behind one there may be a hospital.
-const FREE_OF_ADDRESS: u32 = 30;
-/// The longest wait, in seconds.
-const LONGEST: u64 = 900;
+/// What is counted: so many failures cost nothing yet, and the longest wait in seconds.
+const OF_BOTH: Bound = Bound { free: 5, longest: 900 };
+const OF_ADDRESS: Bound = Bound { free: 30, longest: 900 };
+const OF_ACCOUNT: Bound = Bound { free: 20, longest: 60 };
 /// After so many seconds without failure they are forgotten.
 const FORGOTTEN: u64 = 3600;
 /// So many are remembered.
 const MOST: usize = 50_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    free: u32,
+    longest: u64,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Failures {
@@ -35,10 +40,11 @@ pub(crate) struct Guess<'a> {
 }
 
 impl Guess<'_> {
-    fn keys(self) -> [(String, u32); 2] {
+    fn keys(self) -> [(String, Bound); 3] {
         [
-            (format!("account {}", self.account), FREE_OF_ACCOUNT),
-            (format!("address {}", self.address), FREE_OF_ADDRESS),
+            (format!("both {} {}", self.address, self.account), OF_BOTH),
+            (format!("account {}", self.account), OF_ACCOUNT),
+            (format!("address {}", self.address), OF_ADDRESS),
         ]
     }
 }
@@ -49,12 +55,12 @@ pub(crate) struct Throttle {
     failures: Mutex<HashMap<String, Failures>>,
 }
 
-fn wait(failures: Failures, free: u32, now: u64) -> u64 {
-    let beyond = failures.count.saturating_sub(free);
+fn wait(failures: Failures, bound: Bound, now: u64) -> u64 {
+    let beyond = failures.count.saturating_sub(bound.free);
     if beyond == 0 {
         return 0;
     }
-    let pause = (1_u64 << beyond.min(10)).min(LONGEST);
+    let pause = (1_u64 << beyond.min(10)).min(bound.longest);
     (failures.last + pause).saturating_sub(now)
 }
 
@@ -70,7 +76,7 @@ impl Throttle {
         let keys = guess.keys();
         let longest = keys
             .iter()
-            .filter_map(|(key, free)| failures.get(key).map(|f| wait(*f, *free, now)))
+            .filter_map(|(key, bound)| failures.get(key).map(|f| wait(*f, *bound, now)))
             .max()
             .unwrap_or(0);
         if longest > 0 {
@@ -78,7 +84,7 @@ impl Throttle {
             return Err(Refusal { retry_after: Some(longest), ..Refusal::new(Kind::Throttled, description) });
         }
         if failures.len() >= MOST {
-            failures.retain(|_, f| f.last + LONGEST > now);
+            failures.retain(|_, f| f.last + OF_BOTH.longest > now);
         }
         if failures.len() >= MOST {
             failures.clear();
@@ -97,7 +103,8 @@ impl Throttle {
     /// The guess was right: the account's failures are forgotten, the address's lessened by this one.
     pub(crate) fn was_right(&self, guess: Guess<'_>) {
         let mut failures = self.failures();
-        let [(account, _), (address, _)] = guess.keys();
+        let [(both, _), (account, _), (address, _)] = guess.keys();
+        failures.remove(&both);
         failures.remove(&account);
         if let Some(known) = failures.get_mut(&address) {
             known.count = known.count.saturating_sub(1);
@@ -133,6 +140,18 @@ mod tests {
         let made = (0..1000).filter(|n| {
             throttle.try_guess(Guess { account: &n.to_string(), address: "192.0.2.1" }, 5).is_ok()
         });
-        assert_eq!(made.count(), FREE_OF_ADDRESS as usize + 1);
+        assert_eq!(made.count(), OF_ADDRESS.free as usize + 1);
+    }
+
+    #[test]
+    fn who_is_guessed_at_from_everywhere_waits_a_minute_at_most() {
+        let throttle = Throttle::default();
+        for n in 0..1000 {
+            let _ = throttle.try_guess(Guess { account: "hanako", address: &n.to_string() }, 5000 + n);
+        }
+        let own = Guess { account: "hanako", address: "home" };
+        let waits = throttle.try_guess(own, 6000).unwrap_err().retry_after.unwrap();
+        assert!((1..=60).contains(&waits), "{waits}");
+        assert!(throttle.try_guess(own, 6000 + waits).is_ok());
     }
 }

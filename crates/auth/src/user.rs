@@ -47,7 +47,10 @@ pub struct User {
     pub fhir_user: Option<String>,
     /// Whose record the user's own is: an id of a Patient.
     pub patient: Option<String>,
-    /// For whom the user acts: `Organization/1`.
+    /// The ids of the Patients the user acts for, as a proxy.
+    #[serde(default)]
+    pub proxied: Vec<String>,
+    /// For whom the user works: `Organization/1`.
     pub organization: Option<String>,
     /// Whether the user may not sign in.
     pub is_disabled: bool,
@@ -103,7 +106,9 @@ pub struct NewUser {
     pub fhir_user: Option<String>,
     /// Whose record the user's own is.
     pub patient: Option<String>,
-    /// For whom the user acts.
+    /// The ids of the Patients the user acts for, as a proxy.
+    pub proxied: Vec<String>,
+    /// For whom the user works.
     pub organization: Option<String>,
     /// The password; without one an invitation sets it.
     pub password: Option<String>,
@@ -207,7 +212,7 @@ impl Auth {
         if let Some(organization) = &new.organization {
             check_reference(organization, &["Organization"])?;
         }
-        if let Some(patient) = new.patient.as_deref().filter(|id| !is_id(id)) {
+        if let Some(patient) = new.patient.iter().chain(&new.proxied).find(|id| !is_id(id)) {
             return Err(Refusal::request(format!("'{patient}' is no id of a Patient")));
         }
         let name = if new.name.trim().is_empty() { login.clone() } else { new.name.trim().to_owned() };
@@ -228,6 +233,7 @@ impl Auth {
             roles: new.roles.clone(),
             fhir_user: new.fhir_user.clone(),
             patient: new.patient.clone().or(of_own),
+            proxied: new.proxied.clone(),
             organization: new.organization.clone(),
             is_disabled: false,
             created: self.now(),

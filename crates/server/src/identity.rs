@@ -104,10 +104,11 @@ fn subject(hub: &Hub, identity: &Identity, reason: Option<String>) -> Result<Sub
         None => Purpose::of_roles(&roles),
     };
     let is_proxy = roles.iter().any(|role| role == "proxy");
-    let proxied = match identity.fhir_user.as_deref().filter(|_| is_proxy) {
-        Some(reference) => hub.acts_for(reference)?,
-        None => Vec::new(),
-    };
+    // Whom the operator says, and whom a RelatedPerson says that is the user.
+    let mut proxied = identity.proxied.clone();
+    if let Some(reference) = identity.fhir_user.as_deref().filter(|_| is_proxy) {
+        proxied.extend(hub.acts_for(reference)?);
+    }
     let organisation = |reference: &String| reference.strip_prefix("Organization/").map(str::to_owned);
     Ok(Subject {
         user: identity.is_user.then(|| identity.subject.clone()),
@@ -140,7 +141,10 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
             rest::respond_with_issue(403, &Issue::error(IssueType::Forbidden, message))
         }
         Ok(Some(identity)) => match access_of(&app, &identity, request.headers()) {
-            Ok(access) => {
+            Ok(mut access) => {
+                if is_page {
+                    access.circumstances.channel = Some("pages".to_owned());
+                }
                 request.extensions_mut().insert(access);
                 request.extensions_mut().insert(identity);
                 next.run(request).await

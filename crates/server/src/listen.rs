@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use auth::ClientAddress;
 use axum::Router;
 use axum::http::Request;
 use fhir::date_time::format_instant;
@@ -147,8 +146,7 @@ async fn accept(
         let proxies = Arc::clone(&proxies);
         let service = service.clone().map_request(move |mut request: Request<Incoming>| {
             let address = client_address(peer, request.headers(), &proxies);
-            request.extensions_mut().insert(Peer(address.parse().unwrap_or(peer)));
-            request.extensions_mut().insert(ClientAddress(address));
+            request.extensions_mut().insert(Peer(address));
             request
         });
         let connection =

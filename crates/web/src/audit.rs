@@ -21,7 +21,7 @@ pub(crate) async fn audited<T: Send + 'static>(
         address: visit.address.clone(),
         ..Audited::default()
     };
-    let access = hub.watched(visit.access.clone());
+    let access = hub.watched(visit.access());
     away(move || {
         let drawn = draw(hub.clone(), access.clone());
         let status = drawn.as_ref().map_or_else(Failure::status, |_| 200);

@@ -75,6 +75,8 @@ struct HomePage {
     shell: Shell,
     /// Nothing to repeat in the box.
     sought: &'static str,
+    /// Whether all of it may be seen, and so counted.
+    is_whole: bool,
     stations: Vec<Station>,
     total: String,
     moment: String,
@@ -90,7 +92,8 @@ fn station(group: Group, words: Words) -> Station {
 }
 
 fn page(hub: &Hub, visit: &Visit) -> Result<HomePage, Failure> {
-    let reader = hub.reader(&visit.access);
+    let access = visit.access();
+    let reader = hub.reader(&access);
     // How much there is in all is for those who see it all.
     let totals = if reader.is_whole() { reader.totals(None)? } else { Vec::new() };
     let totals: Vec<(&'static str, u64)> = totals.into_iter().map(|(t, n)| (r4().type_name(t), n)).collect();
@@ -98,6 +101,7 @@ fn page(hub: &Hub, visit: &Visit) -> Result<HomePage, Failure> {
     Ok(HomePage {
         shell: Shell::of(visit),
         sought: "",
+        is_whole: access.rights.is_none(),
         total: grouped(totals.iter().map(|(_, total)| total).sum()),
         stations: grouped_totals(&totals).into_iter().map(|g| station(g, words)).collect(),
         moment: written_moment(reader.instant().max(0), reader.zone(), words),

@@ -21,17 +21,22 @@ pub(crate) struct Visit {
     pub(crate) path: String,
     /// The query's decoded pairs, without `lang`.
     pub(crate) pairs: Vec<Pair>,
+    /// What whoever is signed in may see; none in a hub that is open.
+    pub(crate) access: Option<Access>,
     /// Whether the address chose the language, which is then remembered.
     pub(crate) is_language_chosen: bool,
     /// The client's network address.
     pub(crate) address: Option<String>,
     /// The query, as it was sent.
     pub(crate) query: Option<String>,
-    /// What may be shown.
-    pub(crate) access: Access,
 }
 
 impl Visit {
+    /// What may be seen.
+    pub(crate) fn access(&self) -> Access {
+        self.access.clone().unwrap_or_else(|| Access::open("pages"))
+    }
+
     /// The first value of a parameter, trimmed; none if it is empty.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let found = self.pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.trim());
@@ -74,10 +79,9 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             words: Words { language },
             path: parts.uri.path().to_owned(),
             pairs,
+            access: parts.extensions.get::<Access>().cloned(),
             address: parts.extensions.get::<Peer>().map(|peer| peer.0.to_string()),
             query: parts.uri.query().map(str::to_owned),
-            // Where people sign in, the guard before the pages has put it there, or nobody comes this far.
-            access: parts.extensions.get::<Access>().cloned().unwrap_or_else(|| Access::open("pages")),
             is_language_chosen: asked.as_deref().and_then(Language::of_tag).is_some(),
         })
     }

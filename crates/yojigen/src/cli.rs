@@ -123,18 +123,18 @@ Examples:
   yojigen demo --persons 20000 --seed 7 --data big --no-serve
   yojigen demo --persons 1000000 --ndjson out          as files, without a hub")]
     Demo(DemoArguments),
-    /// Who may see what, and why
-    #[command(subcommand)]
-    Access(AccessTask),
-    /// Read a hub's ledger: who looked at whom, when and why
-    #[command(subcommand)]
-    Ledger(LedgerTask),
     /// Who may sign in
     #[command(subcommand)]
     User(UserTask),
     /// Which apps and systems may ask for access
     #[command(subcommand)]
     Client(ClientTask),
+    /// Who may see what, and why
+    #[command(subcommand)]
+    Access(AccessTask),
+    /// Read a hub's ledger: who looked at whom, when and why
+    #[command(subcommand)]
+    Ledger(LedgerTask),
     /// Read a hub's log: who wrote what, when
     #[command(subcommand)]
     Log(LogTask),

@@ -61,10 +61,10 @@ fn main() -> ExitCode {
         Task::Export(arguments) => export::run(&arguments),
         Task::Doctor(arguments) => doctor::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
-        Task::Access(task) => access::run(&task),
-        Task::Ledger(task) => ledger::run(&task),
         Task::User(task) => user::run(&task),
         Task::Client(task) => client::run(&task),
+        Task::Access(task) => access::run(&task),
+        Task::Ledger(task) => ledger::run(&task),
         Task::Log(task) => log::run(&task),
         Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),
         Task::Completions { shell } => {

@@ -22,6 +22,7 @@ pub(crate) fn run(task: &UserTask) -> Result<ExitCode> {
                 roles: arguments.roles.clone(),
                 fhir_user: arguments.fhir_user.clone(),
                 patient: arguments.patient.clone(),
+                proxied: arguments.proxied.clone(),
                 organization: arguments.organization.clone(),
                 password: password(arguments.password_stdin)?,
             };

@@ -1,9 +1,10 @@
 //! What programs send to the authorisation server: a form, each name once.
 
-use auth::{ClientAddress, Kind, Refusal, Shown};
+use auth::{Kind, Refusal, Shown};
 use axum::extract::Request;
 use axum::http::header;
 use data_encoding::BASE64;
+use hub::Peer;
 use search::query::{Pair, split};
 
 /// A form is at most so large.
@@ -34,7 +35,7 @@ pub(super) async fn bytes(request: Request) -> Result<Vec<u8>, Refusal> {
 
 /// From where a request comes.
 pub(super) fn address(request: &Request) -> String {
-    request.extensions().get::<ClientAddress>().map_or_else(|| "unknown".to_owned(), |a| a.0.clone())
+    request.extensions().get::<Peer>().map_or_else(|| "unknown".to_owned(), |peer| peer.0.to_string())
 }
 
 impl Form {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use auth::{ClientAddress, Refusal, Session, User, cookie, form_secret, form_token, is_same};
+use auth::{Refusal, Session, User, cookie, form_secret, form_token, is_same};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
@@ -105,7 +105,7 @@ impl FromRequest<Desk> for Guest {
         if is_form && let Ok(bytes) = axum::body::to_bytes(body, LARGEST).await {
             pairs = std::str::from_utf8(&bytes).ok().and_then(|t| split(t).ok()).unwrap_or_default();
         }
-        let address = parts.extensions.get::<ClientAddress>().map(|a| a.0.clone()).unwrap_or_default();
+        let address = visit.address.clone().unwrap_or_default();
         let query = parts.uri.query().unwrap_or_default().to_owned();
         Ok(Guest { visit, query, pairs, address, agent, signed_in, secret, is_new, is_secure })
     }

@@ -48,15 +48,6 @@ pub(crate) struct ServeArguments {
     pub limits: LimitArguments,
 }
 
-/// Whether reading is audited.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AuditArgument {
-    /// Each read has a record before it is answered
-    On,
-    /// Nobody knows who looked
-    Off,
-}
-
 /// How people and apps are let in.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Signing in")]
@@ -79,6 +70,15 @@ pub(crate) struct SignInArguments {
     /// A proxy that is believed when it names whom it speaks for (X-Forwarded-For); may be given several times
     #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
     pub trusted_proxies: Vec<std::net::IpAddr>,
+}
+
+/// Whether reading is audited.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuditArgument {
+    /// Each read has a record before it is answered
+    On,
+    /// Nobody knows who looked
+    Off,
 }
 
 /// What becomes of references to what is not there.

@@ -87,7 +87,10 @@ pub(crate) struct UserAddArguments {
     /// The id of the Patient that is the user's own record
     #[arg(long, value_name = "ID")]
     pub patient: Option<String>,
-    /// For whom the user acts: Organization/5
+    /// The id of a Patient the user acts for, as a proxy; may be given several times
+    #[arg(long = "proxy-for", value_name = "ID")]
+    pub proxied: Vec<String>,
+    /// For whom the user works: Organization/5
     #[arg(long, value_name = "REFERENCE")]
     pub organization: Option<String>,
     /// Take the password from the first line of standard input

@@ -53,6 +53,10 @@ impl House {
     pub(crate) fn open(arguments: &[&str]) -> House {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("hub");
+        let file = folder.path().join("persons.ndjson");
+        let persons = ["p1", "p2"].map(|id| format!("{{\"resourceType\":\"Patient\",\"id\":\"{id}\"}}\n"));
+        std::fs::write(&file, persons.concat()).unwrap();
+        crate::hub::import(&data, &[&file]);
         let hub = Hub::serve_closed(&data, arguments, &[]);
         let house = House { hub, data, _folder: folder };
         house.user("taro", &["--role", "person", "--name", "山田 太郎", "--fhir-user", "Patient/p1"]);

@@ -258,6 +258,12 @@ fn without_a_good_token_there_is_nothing() {
     let token = tokens["access_token"].as_str().unwrap();
     assert_eq!(tokens["expires_in"], 2);
     assert!(house.knows(token));
+    // It shows its user's record and nobody else's.
+    let bearer = format!("Bearer {token}");
+    let read = |path: &str| house.hub.send("GET", path, &[("authorization", &bearer)], "");
+    assert_eq!(read("Patient/p1").status, 200, "{}", read("Patient/p1").body);
+    assert_eq!(read("Patient/p2").status, 404);
+    assert_eq!(read("Patient").json()["total"], 1);
     std::thread::sleep(std::time::Duration::from_millis(2100));
     assert!(!house.knows(token));
     let tokens = house.exchange("diary", &house.code(&mut taro, "diary", "patient/*.rs")).json();
