@@ -44,6 +44,14 @@ impl Asked {
         })
     }
 
+    /// A sign-in, or its end.
+    pub(crate) fn to_sign_in(app: &Shared, request: &Request, action: Action) -> Option<Asked> {
+        app.hub.ledger()?;
+        let address = request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
+        // Neither name nor password is kept: what was typed wrongly may be either.
+        Some(Asked { action, target: String::new(), query: None, address })
+    }
+
     /// Says that it is the files of an export that are asked for.
     pub(crate) fn export(self) -> Asked {
         Asked { action: Action::Export, ..self }

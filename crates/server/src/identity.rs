@@ -15,6 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use fhir::{Issue, IssueType};
 use hub::{Access, Failure, Hub, Kind};
+use ledger::Action;
 
 use crate::{Shared, audit, rest};
 
@@ -194,6 +195,43 @@ pub(crate) fn of_request(app: &Shared, request: &Request) -> Access {
         None => app.hub.nobody(),
     };
     app.hub.watched(access)
+}
+
+/// Sign-ins and sign-outs, tokens given and refused are in the ledger, on disk, before they are answered.
+pub(crate) async fn sign_ins(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let is_post = request.method() == Method::POST;
+    let action = match request.uri().path() {
+        "/auth/sign-in" if is_post => Action::SignIn,
+        "/auth/sign-out" if is_post => Action::SignOut,
+        path @ ("/auth/token" | "/auth/revoke") if is_post => {
+            Action::Other(path.trim_start_matches("/auth/").to_owned())
+        }
+        _ => return next.run(request).await,
+    };
+    let Some(asked) = audit::Asked::to_sign_in(&app, &request, action) else {
+        return next.run(request).await;
+    };
+    let before = known(&app, request.headers());
+    let response = next.run(request).await;
+    let given: HeaderMap = (response.headers().get_all(header::SET_COOKIE).iter())
+        .filter_map(|value| value.to_str().ok()?.split(';').next()?.parse().ok())
+        .map(|pair: HeaderValue| (header::COOKIE, pair))
+        .collect();
+    let access = known(&app, &given).or(before).unwrap_or_else(|| app.hub.nobody());
+    let access = app.hub.watched(access);
+    // A person is led on by 303.
+    let status = response.status().as_u16();
+    let status = if status == 303 { 200 } else { status };
+    match audit::record(&app, asked, &access, status, None).await {
+        Ok(()) => response,
+        Err(failure) => rest::respond_with_failure(&failure),
+    }
+}
+
+/// The access of whoever these headers name, if they name somebody.
+fn known(app: &Shared, headers: &HeaderMap) -> Option<Access> {
+    let identity = app.auth.as_ref()?.identify(headers, &Method::GET).ok()??;
+    app.hub.access_of(&Arc::new(subject(&app.hub, &identity, None).ok()?), "sign-in").ok()
 }
 
 /// A person is shown where to sign in, and comes back.

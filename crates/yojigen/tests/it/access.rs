@@ -175,6 +175,8 @@ fn a_clinician_sees_who_is_cared_for_until_the_person_says_no() {
     assert_eq!(taro.send("GET", "/fhir/Patient/p2", &reason, "").status, 403);
     let told = taro.get("/fhir/AuditEvent?patient=p1");
     assert!(told.status == 200 && told.body.contains("found unconscious"), "{}", told.body);
+    let seen = town.send("GET", "AuditEvent?agent=Practitioner/d2", &town.loader, "");
+    assert!(seen.body.contains("sign-in") || seen.body.contains("110122"), "{}", seen.body);
     assert_eq!(taro.get("/fhir/AuditEvent?patient=p2").status, 403);
     assert_eq!(taro.get("/fhir/AuditEvent").status, 403);
 }
