@@ -119,6 +119,10 @@ impl Deed {
 }
 
 fn open(path: &Path) -> Hub {
+    open_with(path, Box::new(SystemClock))
+}
+
+fn open_with(path: &Path, clock: Box<dyn store::Clock>) -> Hub {
     let options = Options {
         limits: store::Limits {
             is_durable: false,
@@ -127,7 +131,7 @@ fn open(path: &Path) -> Hub {
             ..store::Limits::default()
         },
         zone: "Asia/Tokyo".to_owned(),
-        clock: Box::new(SystemClock),
+        clock,
         entropy: Box::new(OsEntropy::seeded(7)),
         references: store::ReferencePolicy::default(),
     };
@@ -287,7 +291,7 @@ proptest! {
             commit(&hub, deeds);
             let Some((kind, id, keeps_current, is_backed_up)) = purge else { continue };
             if *is_backed_up {
-                store::backup(&path("hub"), &path("backup"), &limits, &mut |_| {}).unwrap();
+                store::backup(&path("hub"), &store::Folder::to_write(&path("backup")).unwrap(), &limits, &mut |_| {}).unwrap();
             }
             let name = KINDS[usize::from(*kind)];
             let (kind, id) = (r4().resource_type(name).unwrap(), format!("{}{id}", name.to_lowercase()));
@@ -307,13 +311,13 @@ proptest! {
             let texts = versions.iter().filter(|v| v.kept.text.is_some()).count();
             prop_assert!(texts <= usize::from(*keeps_current), "{} texts are left", texts);
         }
-        store::backup(&path("hub"), &path("backup"), &limits, &mut |_| {}).unwrap();
+        store::backup(&path("hub"), &store::Folder::to_write(&path("backup")).unwrap(), &limits, &mut |_| {}).unwrap();
         hub.store().close().unwrap();
         drop(hub);
         let findings = store::examine(&path("hub"), &limits, &mut |_| {}).unwrap();
         prop_assert!(findings.is_empty(), "{:?}", findings);
         store::replay(&path("hub"), &path("again"), &limits, &mut |_| {}).unwrap();
-        store::restore(&path("backup"), &path("restored"), store::Until::End, &limits, &mut |_| {}).unwrap();
+        store::restore(&store::Folder::at(&path("backup")), &path("restored"), store::Until::End, &limits, &mut |_| {}).unwrap();
         let first = store::contents(&path("hub"), &limits).unwrap();
         prop_assert_eq!(&first, &store::contents(&path("again"), &limits).unwrap());
         prop_assert_eq!(&first, &store::contents(&path("restored"), &limits).unwrap());
@@ -323,6 +327,57 @@ proptest! {
 /// How many histories: a sample, or `YOJIGEN_CASES`.
 fn cases() -> u32 {
     std::env::var("YOJIGEN_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(24)
+}
+
+/// A clock that goes back and forth by years, by as much as a battery that is empty, by a leap second.
+struct Jumping(usize);
+
+impl store::Clock for Jumping {
+    fn now(&mut self) -> i64 {
+        const SECOND: i64 = 1_000_000;
+        const NOW: i64 = 1_700_000_000 * SECOND;
+        const JUMPS: [i64; 8] = [0, 1, -SECOND, 3600 * SECOND, -NOW, 315_360_000 * SECOND, 0, -2];
+        self.0 += 1;
+        NOW + JUMPS[self.0 % JUMPS.len()]
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_confuses_neither_the_log_nor_a_backup_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let limits = store::Limits { is_durable: false, ..store::Limits::default() };
+    let mut seen: Vec<(i64, Vec<String>)> = Vec::new();
+    // Closed and opened at every jump, as after a loss of power that took the clock along.
+    for round in 0..24 {
+        let hub = open_with(&path("hub"), Box::new(Jumping(round)));
+        for _ in 0..3 {
+            let id = u8::try_from(seen.len() % 3).unwrap();
+            let year = u8::try_from(seen.len() % 6).unwrap();
+            commit(&hub, &[Deed::Patient { id, family: id, year, link: None, is_active: None }]);
+            let reader = hub.reader(&Access::open("test"));
+            let instant = reader.instant_of(reader.place()).unwrap();
+            assert!(seen.last().is_none_or(|(before, _)| *before < instant), "time went back");
+            seen.push((instant, found(&hub, "Patient?birthdate=ge1972", None)));
+        }
+        hub.store().close().unwrap();
+        drop(hub);
+        if round % 8 == 3 {
+            let shelf = store::Folder::to_write(&path("backup")).unwrap();
+            store::backup(&path("hub"), &shelf, &limits, &mut |_| {}).unwrap();
+        }
+    }
+    let hub = open(&path("hub"));
+    for (instant, then) in &seen {
+        assert_eq!(&found(&hub, "Patient?birthdate=ge1972", Some(*instant)), then);
+    }
+    hub.store().close().unwrap();
+    drop(hub);
+    assert!(store::examine(&path("hub"), &limits, &mut |_| {}).unwrap().is_empty());
+    let shelf = store::Folder::at(&path("backup"));
+    let (moment, then) = &seen[40];
+    store::restore(&shelf, &path("then"), store::Until::Moment(*moment), &limits, &mut |_| {}).unwrap();
+    assert_eq!(&found(&open(&path("then")), "Patient?birthdate=ge1972", None), then);
 }
 
 #[test]

@@ -1,38 +1,36 @@
 //! Backups: the log and its bodies in files of their own, from which all else is folded anew.
 //!
-//! A backup is a folder. `BACKUP` (JSON) lists its segments: file, first and last place, bytes, BLAKE3; and the chain value of
-//! the last entry. A segment is a zstd stream of records: length (4, big-endian) and the record, postcard: the
-//! log's value at one place (chain and entry, `layout::log`) and the bodies of its commands (`layout::bodies`), in order.
+//! A backup is some files on a [`Shelf`]: a folder, or an object storage. `BACKUP` (JSON) lists its segments: file, first and
+//! last place, bytes, BLAKE3; and the chain value of the last entry. [`segment`] says what is in one.
 //!
 //! * It is taken while the hub serves: the directory is opened a second time to be read, and shows what was synced.
-//! * It is incremental: what a folder has is not written again, if the chain says that it is the same log.
-//! * It is a prefix of the log, always: a segment counts when it is on disk and the manifest names it.
-//! * Restoring folds it into a new directory, up to any place or moment, and compares every chain value.
+//! * It is incremental: what a shelf has is not written again, if the chain says that it is the same log.
+//! * It is a prefix of the log, always: a segment counts when it is kept and the manifest, written after it, names it.
+//! * Restoring folds it into a new directory, up to any place or moment, and compares every chain value. What is half restored
+//!   says so (`RESTORING`) and is not opened.
 //!
 //! Design not chosen: copies of the engine's files. They are larger, tied to the engine's version and to one moment, and
 //! carry damage in the index along.
 
+mod segment;
+mod shelf;
+
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use fhir::date_time::Micros;
 use serde::{Deserialize, Serialize};
 
+use self::segment::{BackupSource, SegmentWriter};
+pub use self::shelf::{Folder, Shelf, compare};
 use crate::doctor::Progress;
-use crate::engine::{Engine, Limits, View};
-use crate::error::{Error, corrupt};
-use crate::layout::log::{CHAIN_BYTES, Entry};
+use crate::engine::{Engine, Limits, RESTORING, View, write_durably};
+use crate::error::Error;
 use crate::numbers::Place;
-use crate::replay::{Logged, Source, StoreSource, fold_all};
+use crate::replay::{Source as _, StoreSource, fold_all};
 
-const MANIFEST: &str = "BACKUP";
 const FORMAT: u32 = 1;
-/// A segment is closed when it has this many bytes before compression.
-const SEGMENT_BYTES: u64 = 1 << 30;
-/// A record longer than this is not read: a transaction's bodies are bounded.
-const MAX_RECORD: usize = 1 << 30;
 
 /// One file of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,14 +67,6 @@ impl Manifest {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Record {
-    /// Chain and entry as the log has them.
-    value: Vec<u8>,
-    /// The bodies of the entry's commands, for those that have one.
-    bodies: Vec<Option<Vec<u8>>>,
-}
-
 fn io(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
     move |error| match error.kind() {
         std::io::ErrorKind::StorageFull => Error::DiskFull,
@@ -84,63 +74,54 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
     }
 }
 
-/// Reads what a folder holds; an empty manifest if there is nothing yet.
+/// Reads what a shelf holds; an empty manifest if there is nothing yet.
 ///
 /// # Errors
-/// A folder that is no backup, or of a newer format.
-pub fn manifest(folder: &Path) -> Result<Manifest, Error> {
-    let path = folder.join(MANIFEST);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            // A disk of its own brings a folder of its own.
-            let is_foreign = |entry: std::io::Result<std::fs::DirEntry>| {
-                entry.is_ok_and(|e| !matches!(e.file_name().to_str(), Some("lost+found" | "BACKUP.new")))
-            };
-            let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| !entries.any(is_foreign));
-            if is_empty {
-                return Ok(Manifest { format: FORMAT, segments: Vec::new() });
-            }
-            return Err(corrupt(
-                &folder.display().to_string(),
-                "it is neither empty nor a backup of yojigen",
-            ));
-        }
-        Err(error) => return Err(io(&path)(error)),
+/// What lies there is no backup, or one of a newer format.
+pub fn manifest(shelf: &dyn Shelf) -> Result<Manifest, Error> {
+    let Some(bytes) = shelf.manifest()? else {
+        return Ok(Manifest { format: FORMAT, segments: Vec::new() });
     };
-    let manifest: Manifest =
-        serde_json::from_str(&text).map_err(|e| corrupt(&path.display().to_string(), e.to_string()))?;
+    let manifest: Manifest = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::Backup(format!("{}: {e}; restore another backup", shelf.name(Some("BACKUP")))))?;
     if manifest.format > FORMAT {
-        return Err(Error::TooNew { found: manifest.format, known: FORMAT });
+        return Err(Error::Backup(format!(
+            "{}: the backup has format {}, this program knows formats up to {FORMAT}; use the version that wrote it or a newer one",
+            shelf.name(None),
+            manifest.format
+        )));
+    }
+    let mut next = 1;
+    for segment in &manifest.segments {
+        // A name leads nowhere else.
+        let is_plain = !segment.file.is_empty() && !segment.file.contains(['/', '\\']);
+        if segment.from != next || segment.to < segment.from || !is_plain {
+            return Err(Error::Backup(format!(
+                "{}: entries from {next} on are missing, or its files are not in order; restore another backup",
+                shelf.name(Some("BACKUP"))
+            )));
+        }
+        next = segment.to + 1;
     }
     Ok(manifest)
 }
 
-fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
-    let (path, unfinished) = (folder.join(MANIFEST), folder.join("BACKUP.new"));
+fn write_manifest(shelf: &dyn Shelf, manifest: &Manifest) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(manifest).map_err(|e| Error::Engine(e.to_string()))?;
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&unfinished)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&unfinished, &path)?;
-        File::open(folder)?.sync_all()
-    };
-    write().map_err(io(&path))
+    shelf.set_manifest(text.as_bytes())
 }
 
 /// Brings a backup up to date with the hub at `source`, which may be serving. How many entries were added.
 ///
 /// # Errors
-/// A backup of another log, damage in the source, a full disk.
+/// A backup of another log, damage in the source, a full disk, what the shelf says.
 pub fn backup(
     source: &Path,
-    folder: &Path,
+    shelf: &dyn Shelf,
     limits: &Limits,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<u64, Error> {
-    std::fs::create_dir_all(folder).map_err(io(folder))?;
-    let mut manifest = manifest(folder)?;
+    let mut manifest = manifest(shelf)?;
     let engine_folder = source.join("db");
     let engine = Engine::open_for_reading(source, limits)?;
     let mut source = StoreSource::new(View::newest(&engine)?)?;
@@ -150,29 +131,35 @@ pub fn backup(
     if let Some(known) = manifest.segments.last() {
         let is_same = first <= last && HEXLOWER.encode(&source.chain_at(first)?) == known.chain;
         if !is_same {
-            return Err(corrupt(
-                &folder.display().to_string(),
-                format!("it is a backup of another log: entry {first} is not the same; name another folder"),
-            ));
+            return Err(Error::Backup(format!(
+                "{}: it is a backup of another log: entry {first} is not the same; name another place",
+                shelf.name(None)
+            )));
         }
     }
-    // From here on the folder is a backup, however far it comes.
-    write_manifest(folder, &manifest)?;
+    if manifest.segments.is_empty() {
+        // From here on it is a backup, however far it comes.
+        write_manifest(shelf, &manifest)?;
+    }
     source.seek(first);
     let mut done = first;
     while done < last {
-        let mut segment = SegmentWriter::begin(folder, Place(done.0 + 1))?;
-        while segment.written < SEGMENT_BYTES
-            && let Some(logged) = source.next()?
-        {
-            done = logged.place;
-            segment.add(logged)?;
-            if done.0 % 1000 == 0 {
-                progress(Progress { stage: "copying the log", done: done.0, total: last.0 });
+        let mut copy = || -> Result<Segment, Error> {
+            let mut segment = SegmentWriter::begin(shelf, Place(done.0 + 1))?;
+            while segment.written < shelf.segment_bytes()
+                && let Some(logged) = source.next()?
+            {
+                done = logged.place;
+                segment.add(logged)?;
+                if done.0 % 1000 == 0 {
+                    progress(Progress { stage: "copying the log", done: done.0, total: last.0 });
+                }
             }
-        }
-        manifest.segments.push(segment.finish(folder)?);
-        write_manifest(folder, &manifest)?;
+            segment.finish()
+        };
+        let segment = copy().inspect_err(|_| shelf.discard())?;
+        manifest.segments.push(segment);
+        write_manifest(shelf, &manifest)?;
     }
     progress(Progress { stage: "copying the log", done: last.0, total: last.0 });
     Ok(last.0 - first.0)
@@ -192,65 +179,6 @@ fn sync_logs(folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-struct SegmentWriter {
-    path: PathBuf,
-    out: zstd::stream::write::Encoder<'static, File>,
-    from: Place,
-    to: Place,
-    until: Micros,
-    chain: [u8; CHAIN_BYTES],
-    written: u64,
-}
-
-impl SegmentWriter {
-    fn begin(folder: &Path, from: Place) -> Result<SegmentWriter, Error> {
-        let path = folder.join("segment.new");
-        let file = File::create(&path).map_err(io(&path))?;
-        let out = zstd::stream::write::Encoder::new(file, 3).map_err(io(&path))?;
-        Ok(SegmentWriter { path, out, from, to: from, until: 0, chain: [0; CHAIN_BYTES], written: 0 })
-    }
-
-    fn add(&mut self, logged: Logged) -> Result<(), Error> {
-        (self.to, self.until, self.chain) = (logged.place, logged.entry.instant, logged.chain);
-        let value = [logged.chain.as_slice(), &logged.entry.encode()].concat();
-        let record = postcard::to_stdvec(&Record { value, bodies: logged.bodies })
-            .map_err(|e| Error::Engine(e.to_string()))?;
-        let length =
-            u32::try_from(record.len()).map_err(|_| Error::Engine("a record is too long".to_owned()))?;
-        let write = |out: &mut zstd::stream::write::Encoder<'static, File>| {
-            out.write_all(&length.to_be_bytes())?;
-            out.write_all(&record)
-        };
-        write(&mut self.out).map_err(io(&self.path))?;
-        self.written += record.len() as u64 + 4;
-        Ok(())
-    }
-
-    fn finish(self, folder: &Path) -> Result<Segment, Error> {
-        let file = self.out.finish().map_err(io(&self.path))?;
-        file.sync_all().map_err(io(&self.path))?;
-        let (bytes, blake3) = hash(&self.path)?;
-        let name = format!("{:012}-{:012}.zst", self.from.0, self.to.0);
-        std::fs::rename(&self.path, folder.join(&name)).map_err(io(&self.path))?;
-        Ok(Segment {
-            file: name,
-            from: self.from.0,
-            to: self.to.0,
-            until: self.until,
-            bytes,
-            blake3,
-            chain: HEXLOWER.encode(&self.chain),
-        })
-    }
-}
-
-fn hash(path: &Path) -> Result<(u64, String), Error> {
-    let mut hasher = blake3::Hasher::new();
-    let mut file = File::open(path).map_err(io(path))?;
-    let bytes = std::io::copy(&mut file, &mut hasher).map_err(io(path))?;
-    Ok((bytes, hasher.finalize().to_hex().to_string()))
-}
-
 /// Where a restored log ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Until {
@@ -263,38 +191,57 @@ pub enum Until {
     Moment(Micros),
 }
 
+impl Until {
+    /// Whether something of a segment is wanted; `before` is the one in front of it.
+    fn wants(self, segment: &Segment, before: Option<&Segment>) -> bool {
+        match self {
+            Until::End => true,
+            Until::Place(place) => segment.from <= place.0,
+            Until::Moment(moment) => before.is_none_or(|b| b.until <= moment),
+        }
+    }
+}
+
+/// Reads a backup and compares every file with its hash.
+///
+/// # Errors
+/// The first file that is not what was written.
+pub fn verify(shelf: &dyn Shelf, progress: &mut dyn FnMut(Progress)) -> Result<Manifest, Error> {
+    let manifest = manifest(shelf)?;
+    for segment in &manifest.segments {
+        shelf.open(segment)?;
+        progress(Progress { stage: "reading the backup", done: segment.to, total: manifest.last().0 });
+    }
+    Ok(manifest)
+}
+
 /// Folds a backup into a new data directory. The place of its last entry.
 ///
 /// # Errors
 /// A file that is not what was written, named; a directory that is not empty; a full disk.
 pub fn restore(
-    folder: &Path,
+    shelf: &dyn Shelf,
     target: &Path,
     until: Until,
     limits: &Limits,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Place, Error> {
-    let manifest = manifest(folder)?;
+    let mut manifest = manifest(shelf)?;
     if manifest.segments.is_empty() {
-        return Err(corrupt(&folder.display().to_string(), "it is empty"));
+        return Err(Error::Backup(format!(
+            "{}: there is no backup, or it is empty; yojigen backup --list shows what there is",
+            shelf.name(None)
+        )));
     }
-    let mut next = 1;
+    let wanted = (0..manifest.segments.len())
+        .take_while(|n| {
+            let before = n.checked_sub(1).and_then(|n| manifest.segments.get(n));
+            manifest.segments.get(*n).is_some_and(|segment| until.wants(segment, before))
+        })
+        .count();
+    manifest.segments.truncate(wanted);
     for segment in &manifest.segments {
-        let path = folder.join(&segment.file);
-        let found = hash(&path)?;
-        if found != (segment.bytes, segment.blake3.clone()) {
-            return Err(corrupt(
-                &path.display().to_string(),
-                "it is not what was written (its hash differs)",
-            ));
-        }
-        if segment.from != next {
-            return Err(corrupt(
-                &folder.display().to_string(),
-                format!("entries from {next} on are missing"),
-            ));
-        }
-        next = segment.to + 1;
+        shelf.check(segment)?;
     }
     let total = match until {
         Until::Place(place) => manifest.last().min(place),
@@ -309,62 +256,24 @@ pub fn restore(
     if unfinished.exists() {
         std::fs::remove_dir_all(&unfinished).map_err(io(&unfinished))?;
     }
-    let mut source =
-        BackupSource { folder, segments: manifest.segments.iter(), current: None, place: 0, until };
-    let last = fold_all(&mut source, &unfinished, total, limits, progress)?;
+    let mark = unfinished.join(RESTORING);
+    let mut make = || -> Result<Place, Error> {
+        let engine = Engine::open(&unfinished, limits)?;
+        write_durably(&mark, b"yojigen restore\n").map_err(io(&mark))?;
+        let mut source = BackupSource::new(shelf, &manifest.segments, until);
+        let last = fold_all(&mut source, &engine, total, progress)?;
+        drop(engine);
+        std::fs::remove_file(&mark).map_err(io(&mark))?;
+        File::open(&unfinished).and_then(|f| f.sync_all()).map_err(io(&unfinished))?;
+        Ok(last)
+    };
+    // What cannot be finished only takes room.
+    let last = make().inspect_err(|_| drop(std::fs::remove_dir_all(&unfinished)))?;
     if target.exists() {
         std::fs::remove_dir(target).map_err(io(target))?;
     }
     std::fs::rename(&unfinished, target).map_err(io(target))?;
+    let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent).and_then(|folder| folder.sync_all()).map_err(io(parent))?;
     Ok(last)
-}
-
-struct BackupSource<'b> {
-    folder: &'b Path,
-    segments: std::slice::Iter<'b, Segment>,
-    current: Option<(PathBuf, zstd::stream::read::Decoder<'static, BufReader<File>>)>,
-    place: u64,
-    until: Until,
-}
-
-impl Source for BackupSource<'_> {
-    fn next(&mut self) -> Result<Option<Logged>, Error> {
-        if matches!(self.until, Until::Place(last) if self.place >= last.0) {
-            return Ok(None);
-        }
-        loop {
-            let Some((path, reader)) = &mut self.current else {
-                let Some(segment) = self.segments.next() else { return Ok(None) };
-                let path = self.folder.join(&segment.file);
-                let file = File::open(&path).map_err(io(&path))?;
-                let reader = zstd::stream::read::Decoder::new(file).map_err(io(&path))?;
-                self.current = Some((path, reader));
-                continue;
-            };
-            let mut length = [0; 4];
-            match reader.read_exact(&mut length) {
-                Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                    self.current = None;
-                    continue;
-                }
-                Err(error) => return Err(io(path)(error)),
-            }
-            let damaged = |finding: String| corrupt(&path.display().to_string(), finding);
-            let length = u32::from_be_bytes(length) as usize;
-            if length > MAX_RECORD {
-                return Err(damaged("a record is longer than any that is written".to_owned()));
-            }
-            let mut bytes = vec![0; length];
-            reader.read_exact(&mut bytes).map_err(io(path))?;
-            let record: Record = postcard::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?;
-            self.place += 1;
-            let place = Place(self.place);
-            let (chain, entry) = Entry::decode(place, &record.value)?;
-            if matches!(self.until, Until::Moment(moment) if entry.instant > moment) {
-                return Ok(None);
-            }
-            return Ok(Some(Logged { place, chain, entry, bodies: record.bodies }));
-        }
-    }
 }

@@ -54,6 +54,9 @@ pub fn examine(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
+    if path.join(crate::engine::RESTORING).exists() {
+        return Err(Error::Unfinished(path.to_owned()));
+    }
     let db = path.join("db");
     let files =
         crate::checksums::verify(path).into_iter().chain(wal::examine(&db)).chain(blobs::examine(&db));
@@ -62,7 +65,9 @@ pub fn examine(
     }
     let engine = match Engine::open_for_examination(path, limits) {
         Ok(engine) => engine,
-        Err(error @ (Error::InUse(_) | Error::NotAStore(_) | Error::TooNew { .. })) => return Err(error),
+        Err(
+            error @ (Error::InUse(_) | Error::NotAStore(_) | Error::TooNew { .. } | Error::Unfinished(_)),
+        ) => return Err(error),
         Err(error) => {
             findings.push(of_error(error));
             return Ok(findings);

@@ -88,11 +88,16 @@ pub(crate) use pinned::Pinned;
 
 const FORMAT_FILE: &str = "FORMAT";
 const ENGINE_FOLDER: &str = "db";
+/// Stands in a directory while a backup is folded into it: it is not opened.
+pub(crate) const RESTORING: &str = "RESTORING";
 
 /// Makes sure `path` is a data directory this program can open, making a new one where there is nothing.
 fn prepare(path: &Path) -> Result<(), Error> {
     let io = |e: std::io::Error| from_io(&e, path);
     std::fs::create_dir_all(path).map_err(io)?;
+    if path.join(RESTORING).exists() {
+        return Err(Error::Unfinished(path.to_owned()));
+    }
     let format_file = path.join(FORMAT_FILE);
     match std::fs::read_to_string(&format_file) {
         Ok(text) => {
@@ -119,7 +124,7 @@ fn prepare(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut file = std::fs::File::create(path)?;
     file.write_all(bytes)?;

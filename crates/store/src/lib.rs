@@ -34,7 +34,7 @@ mod space;
 mod wal;
 mod writer;
 
-pub use backup::{Manifest, Segment, Until, backup, manifest, restore};
+pub use backup::{Folder, Manifest, Segment, Shelf, Until, backup, compare, manifest, restore, verify};
 pub use doctor::{Finding, Progress, examine};
 pub use draft::{Draft, Substitutions};
 pub use engine::{FORMAT, Limits};

@@ -126,29 +126,27 @@ pub fn replay(
     let engine = Engine::open(source, limits)?;
     let mut source = StoreSource::new(View::newest(&engine)?)?;
     let total = source.last();
-    fold_all(&mut source, target, total, limits, progress)?;
+    fold_all(&mut source, &Engine::open(target, limits)?, total, progress)?;
     Ok(())
 }
 
 /// Folds a log into a new store; the place of its last entry.
 pub(crate) fn fold_all(
     source: &mut dyn Source,
-    target: &Path,
+    target: &Engine,
     total: Place,
-    limits: &Limits,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Place, Error> {
     let first = source.next()?.ok_or_else(|| corrupt("the log", "it is empty"))?;
     let Content::Settings(mut settings) = first.entry.content else {
         return Err(corrupt("entry 1 of the log", "it does not state the settings"));
     };
-    let target = Engine::open(target, limits)?;
-    let mut fold = Fold::begin(&target, settings.clone(), first.entry.instant, SystemNames::default())?;
+    let mut fold = Fold::begin(target, settings.clone(), first.entry.instant, SystemNames::default())?;
     let mut last = first.place;
     while let Some(Logged { place, chain, entry, mut bodies }) = source.next()? {
         match entry.content {
             Content::Settings(stated) => {
-                fold.restate(&target, stated.clone(), entry.instant)?;
+                fold.restate(target, stated.clone(), entry.instant)?;
                 settings = stated;
             }
             Content::Transaction(commands) => {
@@ -175,7 +173,7 @@ pub(crate) fn fold_all(
                     once: entry.once,
                     recorded: None,
                 };
-                let outcome = fold.apply(&target, proposal, entry.instant, &mut NoEntropy, Some(&recorded));
+                let outcome = fold.apply(target, proposal, entry.instant, &mut NoEntropy, Some(&recorded));
                 outcome.map_err(|rejection| refused(place, rejection))?;
             }
         }
@@ -191,7 +189,7 @@ pub(crate) fn fold_all(
     let made = Settings { parameters: parameters().fingerprint(), ..settings.clone() };
     if made != settings {
         let instant = fold.last_instant().saturating_add(1);
-        fold.restate(&target, made, instant)?;
+        fold.restate(target, made, instant)?;
     }
     target.sync()?;
     progress(Progress { stage: "folding the log", done: last.0, total: last.0 });

@@ -1,34 +1,120 @@
 //! `yojigen backup` and `yojigen restore`
 
+mod credentials;
+mod s3;
+
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use fhir::DateTime;
 use fhir::date_time::{FixedZone, format_instant};
-use store::{Limits, Place, Until};
+use store::{Folder, Limits, Manifest, Place, Shelf, Until};
 
+use self::s3::ObjectStorage;
 use crate::cli::{BackupArguments, RestoreArguments};
 use crate::doctor::Show;
 use crate::hub_at;
 
-/// Brings a backup up to date.
+/// Where an address leads, to read or to write.
+fn shelf(address: &str, is_written: bool) -> Result<Box<dyn Shelf>> {
+    Ok(match address.split_once("://") {
+        Some(("s3", rest)) => Box::new(ObjectStorage::at(rest)?),
+        Some((scheme, _)) => {
+            bail!("{scheme}:// is not known; a backup lies in a folder or at s3://bucket/prefix")
+        }
+        None if is_written => Box::new(Folder::to_write(Path::new(address))?),
+        None => Box::new(Folder::at(Path::new(address))),
+    })
+}
+
+/// Brings a backup up to date, or shows what there is.
 pub(crate) fn backup(arguments: &BackupArguments) -> Result<ExitCode> {
-    hub_at::must_exist(&arguments.data)?;
+    if arguments.list {
+        return list(arguments);
+    }
+    let Some(data) = &arguments.data else { bail!("--data: name the data directory, or say --list") };
+    hub_at::must_exist(data)?;
     let mut show = Show::new(arguments.quiet);
-    let added = store::backup(&arguments.data, &arguments.folder, &Limits::default(), &mut |p| show.tell(p))?;
+    let shelf = shelf(&arguments.place, true)?;
+    let added = store::backup(data, shelf.as_ref(), &Limits::default(), &mut |p| show.tell(p))?;
     show.finish();
-    let manifest = store::manifest(&arguments.folder)?;
+    let manifest = store::manifest(shelf.as_ref())?;
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&manifest)?);
+    } else {
+        let name = shelf.name(None);
+        say!(
+            "{name}: {added} entries added, {} in all, recorded until {}",
+            manifest.last(),
+            until(&manifest)
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn until(manifest: &Manifest) -> String {
+    manifest.segments.last().map(|s| format_instant(s.until)).unwrap_or_default()
+}
+
+/// Shows the backups at a place and one level below it; with `--check` reads them whole.
+fn list(arguments: &BackupArguments) -> Result<ExitCode> {
+    let mut rows = Vec::new();
+    for address in addresses(&arguments.place)? {
+        let shelf = shelf(&address, false)?;
+        let mut show = Show::new(arguments.quiet);
+        let manifest = match arguments.check {
+            true => store::verify(shelf.as_ref(), &mut |p| show.tell(p)),
+            false => store::manifest(shelf.as_ref()),
+        };
+        show.finish();
+        rows.push((address, manifest?));
+    }
+    if rows.is_empty() {
+        bail!("{}: there is no backup there; yojigen backup makes one", arguments.place);
+    }
+    if arguments.json {
+        let rows: serde_json::Map<String, serde_json::Value> = rows
+            .into_iter()
+            .map(|(address, manifest)| Ok((address, serde_json::to_value(manifest)?)))
+            .collect::<Result<_>>()?;
+        say!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let until = manifest.segments.last().map(|s| format_instant(s.until)).unwrap_or_default();
-    say!(
-        "{}: {added} entries added, {} in all, recorded until {until}",
-        arguments.folder.display(),
-        manifest.last()
-    );
+    for (address, manifest) in rows {
+        let bytes: u64 = manifest.segments.iter().map(|s| s.bytes).sum();
+        let (entries, files) = (manifest.last(), manifest.segments.len());
+        let checked = if arguments.check { ", every file as it was written" } else { "" };
+        say!(
+            "{address}: {entries} entries, {files} files, {bytes} bytes, recorded until {}{checked}",
+            until(&manifest)
+        );
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the backups of a place are.
+fn addresses(place: &str) -> Result<Vec<String>> {
+    if let Some(rest) = place.strip_prefix("s3://") {
+        return ObjectStorage::at(rest)?.list();
+    }
+    if place.contains("://") {
+        shelf(place, false)?;
+    }
+    let path = Path::new(place);
+    let mut found = Vec::new();
+    if path.join("BACKUP").is_file() {
+        found.push(place.to_owned());
+    }
+    let entries = std::fs::read_dir(path).with_context(|| format!("{place}: no folder can be read there"))?;
+    for entry in entries {
+        let below = entry?.path();
+        if below.join("BACKUP").is_file() {
+            found.push(below.to_string_lossy().into_owned());
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Makes a hub from a backup.
@@ -44,8 +130,9 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> Result<ExitCode> {
         (None, None) => Until::End,
     };
     let mut show = Show::new(arguments.quiet);
-    let (folder, data) = (&arguments.folder, &arguments.data);
-    let last = store::restore(folder, data, until, &Limits::default(), &mut |p| show.tell(p))?;
+    let shelf = shelf(&arguments.backup, false)?;
+    let data = &arguments.data;
+    let last = store::restore(shelf.as_ref(), data, until, &Limits::default(), &mut |p| show.tell(p))?;
     show.finish();
     say!("{}: restored up to entry {last} of the log", data.display());
     Ok(ExitCode::SUCCESS)

@@ -92,19 +92,24 @@ Examples:
 
 An export imported into an empty data directory keeps its moments of recording and version numbers.")]
     Export(ExportArguments),
-    /// Copy a hub's log to a folder; again and again, each time only what is new
+    /// Copy a hub's log to a folder or an object storage (S3); again and again, each time only what is new
     #[command(after_help = "\
 Examples:
   yojigen backup /mnt/backup --data hub           the whole log, or what it has more than the backup
-  yojigen backup /mnt/backup --data hub --json    and say what is there
+  yojigen backup s3://bucket/hub --data hub       the same, to an object storage
+  yojigen backup s3://bucket --list --check       what is there, and is it whole?
 
-The hub may be serving. A backup is a prefix of the log, whenever it is interrupted; run it again to go on.")]
+The hub may be serving. A backup is a prefix of the log, whenever it is interrupted; run it again to go on.
+
+An object storage is reached as AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say; without the latter
+two as AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials) and AWS_PROFILE say. A part lies in TMPDIR on its way.")]
     Backup(BackupArguments),
     /// Make a hub from a backup, as it was at its end or at any moment before
     #[command(after_help = "\
 Examples:
   yojigen restore /mnt/backup --data hub
   yojigen restore /mnt/backup --data hub --as-of 2026-03-31T18:00:00+09:00
+  yojigen restore s3://bucket/hub --data hub
 
 Every file is checked against its hash and every entry against the log's chain; the index is made anew.")]
     Restore(RestoreArguments),
@@ -242,12 +247,18 @@ pub(crate) struct ExportArguments {
 /// Arguments of `backup`.
 #[derive(Args, Debug)]
 pub(crate) struct BackupArguments {
-    /// Where the backup is, or is to be
-    #[arg(value_name = "FOLDER")]
-    pub folder: PathBuf,
+    /// Where the backup is, or is to be: a folder, or s3://bucket/prefix
+    #[arg(value_name = "PLACE")]
+    pub place: String,
     /// The data directory; the hub may be serving
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    pub data: Option<PathBuf>,
+    /// Show the backups that lie there and one level below; nothing is written
+    #[arg(long)]
+    pub list: bool,
+    /// With --list: read them whole and compare every file with its hash
+    #[arg(long, requires = "list")]
+    pub check: bool,
     /// Print what the backup holds as JSON
     #[arg(long)]
     pub json: bool,
@@ -259,9 +270,9 @@ pub(crate) struct BackupArguments {
 /// Arguments of `restore`.
 #[derive(Args, Debug)]
 pub(crate) struct RestoreArguments {
-    /// Where the backup is
-    #[arg(value_name = "FOLDER")]
-    pub folder: PathBuf,
+    /// Where the backup is: a folder, or s3://bucket/prefix
+    #[arg(value_name = "PLACE")]
+    pub backup: String,
     /// The data directory to make; it must not exist, or be empty
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::hub::{Hub, agent, run, run_well, try_send};
 
@@ -160,4 +160,62 @@ fn a_backup_under_writes_is_a_prefix_of_the_log() {
     drop(Hub::serve(&other));
     let refused = run(&["backup", "--quiet", "--data", text(&other), text(&copy)]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("another log"));
+}
+
+/// The log of a data directory, a line an entry; chain values make equal lines equal logs.
+fn log(data: &Path) -> Vec<String> {
+    let lines = run_well(&["log", "tail", "--json", "-n", "10000000", "--data", text(data)]);
+    lines.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_backup_under_load_is_the_log_entry_by_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (data, copy) = (path("hub"), path("backup"));
+    let hub = Hub::serve(&data);
+    let is_over = AtomicBool::new(false);
+    let place = std::thread::scope(|scope| {
+        for client in 0..16 {
+            let (base, is_over) = (&hub.base, &is_over);
+            scope.spawn(move || {
+                let agent = agent();
+                let mut number = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    let (id, family) = (format!("p-{client}-{}", number % 20), format!("family{number}"));
+                    let body = json!({"resourceType": "Patient", "id": id, "name": [{"family": family}]});
+                    let address = format!("Patient/{id}");
+                    let answer = try_send(&agent, base, "PUT", &address, &[], &body.to_string()).unwrap();
+                    assert!(answer.status < 300, "{}", answer.body);
+                    let read = try_send(&agent, base, "GET", &address, &[], "").unwrap();
+                    assert_eq!(read.json()["name"][0]["family"], family.as_str());
+                    number += 1;
+                }
+            });
+        }
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        let place = last(&run_well(&["backup", "--quiet", "--json", "--data", text(&data), text(&copy)]));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        is_over.store(true, Ordering::Relaxed);
+        place
+    });
+    assert!(hub.stop());
+    let restored = path("restored");
+    run_well(&["restore", "--quiet", "--data", text(&restored), text(&copy)]);
+    run_well(&["doctor", "--quiet", "--data", text(&restored)]);
+    let (source, copied) = (log(&data), log(&restored));
+    assert_eq!(copied.len() as u64, place);
+    assert!(place > 300 && source.len() > copied.len(), "{place} of {} entries", source.len());
+    assert!(source[0].contains("\"chain\""), "{}", source[0]);
+    if let Some(at) = (0..copied.len()).find(|n| source[*n] != copied[*n]) {
+        panic!("entry {} differs:\n{}\n{}", at + 1, source[at], copied[at]);
+    }
+    let entry: Value = serde_json::from_str(copied.last().unwrap()).unwrap();
+    let moment = entry["instant"].as_str().unwrap();
+    let out = path("then");
+    run_well(&["export", "--quiet", "--as-of", moment, "--data", text(&data), text(&out)]);
+    let then = std::fs::read_to_string(out.join("Patient.ndjson")).unwrap();
+    let now = exported(&restored, &path("now"));
+    let now = &now.iter().find(|(name, _)| name == "Patient.ndjson").unwrap().1;
+    assert!(then.lines().count() > 100 && &then == now);
 }

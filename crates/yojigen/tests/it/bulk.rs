@@ -16,7 +16,7 @@ fn kick_off(hub: &Hub, path: &str) -> String {
     answer.header("content-location").unwrap().to_owned()
 }
 
-fn wait(hub: &Hub, status: &str) -> Value {
+pub(crate) fn wait(hub: &Hub, status: &str) -> Value {
     for _ in 0..600 {
         let answer = hub.send("GET", status, &[], "");
         match answer.status {

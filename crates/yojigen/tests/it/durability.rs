@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::hub::{Hub, PROGRAM, agent, run, run_well, try_send};
 
-fn seeded(test: &str) -> StdRng {
+pub(crate) fn seeded(test: &str) -> StdRng {
     let seed =
         std::env::var("YOJIGEN_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random::<u64>);
     eprintln!("{test}: YOJIGEN_SEED={seed}");
@@ -374,10 +374,10 @@ fn a_stop_in_order_ends_well() {
 }
 
 /// A small disk of its own, where the system lets one be made.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(pub(crate) PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path) -> Option<SmallDisk> {
+    pub(crate) fn mount(at: &Path) -> Option<SmallDisk> {
         std::fs::create_dir_all(at).unwrap();
         let output = std::process::Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])

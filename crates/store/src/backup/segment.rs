@@ -1,0 +1,140 @@
+//! A backup's files: a zstd stream of records, each a length (4, big-endian) and, in postcard, the log's value at one place (chain
+//! and entry, `layout::log`) with the bodies of its commands (`layout::bodies`), in the order of the log.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _, Write as _};
+
+use data_encoding::HEXLOWER;
+use fhir::date_time::Micros;
+use serde::{Deserialize, Serialize};
+use zstd::stream::read::Decoder;
+use zstd::stream::write::Encoder;
+
+use super::shelf::{Shelf, damaged, hash};
+use super::{Segment, Until};
+use crate::error::Error;
+use crate::layout::log::{CHAIN_BYTES, Entry};
+use crate::numbers::Place;
+use crate::replay::{Logged, Source};
+
+/// A record longer than this is not read: a transaction's bodies are bounded.
+const MAX_RECORD: usize = 1 << 30;
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    /// Chain and entry as the log has them.
+    value: Vec<u8>,
+    /// The bodies of the entry's commands, for those that have one.
+    bodies: Vec<Option<Vec<u8>>>,
+}
+
+/// A segment that is being made.
+pub(super) struct SegmentWriter<'s> {
+    shelf: &'s dyn Shelf,
+    out: Encoder<'static, File>,
+    from: Place,
+    to: Place,
+    until: Micros,
+    chain: [u8; CHAIN_BYTES],
+    /// Bytes before compression.
+    pub(super) written: u64,
+}
+
+impl<'s> SegmentWriter<'s> {
+    pub(super) fn begin(shelf: &'s dyn Shelf, from: Place) -> Result<SegmentWriter<'s>, Error> {
+        let out = Encoder::new(shelf.stage()?, 3).map_err(|e| shelf.staging_failed(&e))?;
+        Ok(SegmentWriter { shelf, out, from, to: from, until: 0, chain: [0; CHAIN_BYTES], written: 0 })
+    }
+
+    pub(super) fn add(&mut self, logged: Logged) -> Result<(), Error> {
+        (self.to, self.until, self.chain) = (logged.place, logged.entry.instant, logged.chain);
+        let value = [logged.chain.as_slice(), &logged.entry.encode()].concat();
+        let record = postcard::to_stdvec(&Record { value, bodies: logged.bodies })
+            .map_err(|e| Error::Engine(e.to_string()))?;
+        let length =
+            u32::try_from(record.len()).map_err(|_| Error::Engine("a record is too long".to_owned()))?;
+        let write = |out: &mut Encoder<'static, File>| {
+            out.write_all(&length.to_be_bytes())?;
+            out.write_all(&record)
+        };
+        write(&mut self.out).map_err(|e| self.shelf.staging_failed(&e))?;
+        self.written += record.len() as u64 + 4;
+        Ok(())
+    }
+
+    /// Puts it on the shelf.
+    pub(super) fn finish(self) -> Result<Segment, Error> {
+        let mut file = self.out.finish().map_err(|e| self.shelf.staging_failed(&e))?;
+        let (bytes, blake3) = hash(&mut file).map_err(|e| self.shelf.staging_failed(&e))?;
+        let segment = Segment {
+            file: format!("{:012}-{:012}.zst", self.from.0, self.to.0),
+            from: self.from.0,
+            to: self.to.0,
+            until: self.until,
+            bytes,
+            blake3,
+            chain: HEXLOWER.encode(&self.chain),
+        };
+        self.shelf.keep(file, &segment)?;
+        Ok(segment)
+    }
+}
+
+/// The log of a backup, up to where it is wanted.
+pub(super) struct BackupSource<'b> {
+    shelf: &'b dyn Shelf,
+    segments: std::slice::Iter<'b, Segment>,
+    current: Option<(&'b Segment, Decoder<'static, BufReader<File>>)>,
+    place: u64,
+    until: Until,
+}
+
+impl<'b> BackupSource<'b> {
+    pub(super) fn new(shelf: &'b dyn Shelf, segments: &'b [Segment], until: Until) -> BackupSource<'b> {
+        BackupSource { shelf, segments: segments.iter(), current: None, place: 0, until }
+    }
+}
+
+impl Source for BackupSource<'_> {
+    fn next(&mut self) -> Result<Option<Logged>, Error> {
+        if matches!(self.until, Until::Place(last) if self.place >= last.0) {
+            return Ok(None);
+        }
+        loop {
+            let Some((segment, reader)) = &mut self.current else {
+                let Some(segment) = self.segments.next() else { return Ok(None) };
+                let file = self.shelf.open(segment)?;
+                let reader = Decoder::new(file).map_err(|e| damaged(self.shelf, segment, &e.to_string()))?;
+                self.current = Some((segment, reader));
+                continue;
+            };
+            let damaged = |finding: &str| damaged(self.shelf, segment, finding);
+            let mut length = [0; 4];
+            match reader.read_exact(&mut length) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                    if self.place != segment.to {
+                        return Err(damaged("it ends too early"));
+                    }
+                    self.current = None;
+                    continue;
+                }
+                Err(error) => return Err(damaged(&error.to_string())),
+            }
+            let length = u32::from_be_bytes(length) as usize;
+            if length > MAX_RECORD {
+                return Err(damaged("a record is longer than any that is written"));
+            }
+            let mut bytes = vec![0; length];
+            reader.read_exact(&mut bytes).map_err(|e| damaged(&e.to_string()))?;
+            let record: Record = postcard::from_bytes(&bytes).map_err(|e| damaged(&e.to_string()))?;
+            self.place += 1;
+            let place = Place(self.place);
+            let (chain, entry) = Entry::decode(place, &record.value)?;
+            if matches!(self.until, Until::Moment(moment) if entry.instant > moment) {
+                return Ok(None);
+            }
+            return Ok(Some(Logged { place, chain, entry, bodies: record.bodies }));
+        }
+    }
+}
