@@ -89,7 +89,7 @@ fn a_directory_of_every_format_is_opened() {
         let hub = Hub::serve(Path::new(data));
         assert_eq!(hub.get("Patient?_summary=count").1["total"], 48);
         assert_eq!(hub.get("Patient?name=族7&birthdate=1947").1["total"], 1);
-        assert_eq!(hub.get("Observation?patient=p1&code:text=weight").1["total"], 1);
+        assert_eq!(hub.get("Observation?patient=p1&value-quantity=3.5").1["total"], 1);
         let observation = hub.send("GET", "Observation/o", &[], "").body;
         assert!(observation.contains(r#""value":3.50"#), "{observation}");
         assert!(hub.send("GET", "Observation/o/_history/1", &[], "").body.contains(r#""value":1.50"#));
