@@ -9,7 +9,7 @@ SEED ?= 1
 DATA ?= $(CACHE)/yojigen/demo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: demo binary build test check system test-system
+.PHONY: demo binary build test test-hapi check system test-system
 
 demo: build
 	$(YOJIGEN) demo --persons $(PERSONS) --seed $(SEED) --data "$(DATA)" --listen $(LISTEN)
@@ -24,6 +24,10 @@ binary: build
 
 test: test-system build check
 	cargo test --release --locked --workspace
+
+# Asks with HAPI's own Java client; needs a JDK and Maven, so it is no part of `test`.
+test-hapi: build
+	tests/clients/hapi/run "$(YOJIGEN)" "$(CACHE)/yojigen/hapi"
 
 check:
 	cargo fmt --all --check

@@ -53,6 +53,7 @@ enum Effect {
     #[default]
     Permit,
     Hide,
+    Forbid,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -169,7 +170,11 @@ impl Policy {
                     "more than {MAX_GRANTS} rules and scopes concern one subject; ask for fewer scopes"
                 ));
             }
-            Ok(Arc::new(Restriction { layers, hidden: hidden.clone(), consents: consents.clone() }))
+            let mut hidden = hidden.clone();
+            for checked in self.of(subject, Effect::Forbid).filter(|c| c.rule.may.contains(&may)) {
+                hidden.extend(self.grants(checked, subject)?);
+            }
+            Ok(Arc::new(Restriction { layers, hidden, consents: consents.clone() }))
         };
         let may_choose_ids = self.of(subject, Effect::Permit).any(|c| c.rule.may.contains(&May::ChooseIds));
         Ok(Rights {
@@ -361,8 +366,10 @@ fn check(rule: Rule, groups: &BTreeMap<String, Vec<String>>, zone: &Zone) -> Res
     if rule.roles.is_empty() || rule.types.is_empty() {
         return Err("it names no roles or no types".to_owned());
     }
-    if rule.may.is_empty() == (rule.effect == Effect::Permit) {
-        return Err("a rule that permits says what (may = [...]); one that hides says none".to_owned());
+    if rule.may.is_empty() == (rule.effect != Effect::Hide) {
+        return Err(
+            "a rule that permits or forbids says what (may = [...]); one that hides says none".to_owned()
+        );
     }
     let mut purposes = Vec::with_capacity(rule.purposes.len());
     for name in &rule.purposes {

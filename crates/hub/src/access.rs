@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ::access::Subject;
-use fhir::{IssueType, TypeId, r4};
-use search::restriction::Rights;
-use store::Circumstances;
+use ::access::{Purpose, Subject};
+use fhir::{DateTime, IssueType, TypeId, r4};
+use search::restriction::{Restriction, Rights};
+use store::{Circumstances, Clock as _};
 
 use crate::seen::Seen;
-use crate::{Failure, Hub, Kind};
+use crate::{Failure, Hub, Kind, SystemClock, once_key};
 
 /// An access to the record.
 #[derive(Clone, Debug)]
@@ -30,6 +30,17 @@ impl Access {
     pub fn open(channel: &str) -> Access {
         let circumstances = Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() };
         Access { circumstances, rights: None, subject: None, seen: None }
+    }
+
+    /// A key under which something is done once, as this access has it: what others did under the same key is theirs.
+    pub(crate) fn own(&self, once: [u8; 16]) -> [u8; 16] {
+        match &self.subject {
+            None => once,
+            Some(subject) => {
+                let part = |text: &Option<String>| text.clone().unwrap_or_default();
+                once_key(&[part(&subject.user).as_bytes(), part(&subject.client).as_bytes(), &once])
+            }
+        }
     }
 
     /// Only for an access to everything: what looks at the whole hub, or works on when its caller is gone.
@@ -67,6 +78,46 @@ impl Access {
 }
 
 impl Hub {
+    /// The access of whoever is not known: to nothing.
+    #[must_use]
+    pub fn nobody(&self) -> Access {
+        let nothing = Arc::new(Restriction::nothing());
+        let rights = Rights {
+            read: Arc::clone(&nothing),
+            search: Arc::clone(&nothing),
+            create: Arc::clone(&nothing),
+            update: Arc::clone(&nothing),
+            delete: nothing,
+            may_choose_ids: false,
+        };
+        let subject = Some(Arc::new(Subject::nobody(Purpose::Operations)));
+        Access { rights: Some(Arc::new(rights)), subject, ..Access::open("rest") }
+    }
+
+    /// The ids of the Patients someone acts for, by their own resource: a RelatedPerson that is active today names one.
+    /// It ends with its period, or when the person takes it back.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub fn acts_for(&self, reference: &str) -> Result<Vec<String>, Failure> {
+        let Some(id) = reference.strip_prefix("RelatedPerson/") else { return Ok(Vec::new()) };
+        let related = r4().resource_type("RelatedPerson").unwrap_or(r4().well_known().resource);
+        let reader = self.store.reader();
+        let Some((text, _)) = reader.read(related, id, None)?.and_then(|kept| kept.text) else {
+            return Ok(Vec::new());
+        };
+        let Ok(resource) = fhir::json::parse(text.as_bytes(), &self.limits) else { return Ok(Vec::new()) };
+        let root = resource.root();
+        let now = SystemClock.now();
+        let moment = |path: &str| Some(DateTime::parse(&root.text_at(path)?)?.interval(self.zone()));
+        let is_active = root.text_at("active").is_none_or(|active| active == "true")
+            && moment("period.start").is_none_or(|(start, _)| start <= now)
+            && moment("period.end").is_none_or(|(_, end)| now < end);
+        let patient = root.text_at("patient.reference").filter(|_| is_active);
+        let id = patient.and_then(|reference| reference.strip_prefix("Patient/").map(str::to_owned));
+        Ok(id.into_iter().collect())
+    }
+
     /// The access of a subject through a door: its rights under the hub's rules, decided now.
     ///
     /// # Errors
@@ -88,7 +139,8 @@ impl Hub {
             channel: Some(channel.to_owned()),
             request_id: None,
         };
-        let (rights, subject) = (Some(Arc::new(rights)), Some(Arc::clone(subject)));
-        Ok(Access { circumstances, rights, subject, seen: None })
+        // Who may do everything needs no looking at rows, and may do what works on the whole.
+        let rights = (!rights.are_all()).then(|| Arc::new(rights));
+        Ok(Access { circumstances, rights, subject: Some(Arc::clone(subject)), seen: None })
     }
 }

@@ -25,6 +25,8 @@ pub struct About<'a> {
     pub conditional_delete: ConditionalDelete,
     /// What becomes of references to what is not there.
     pub references: ReferencePolicy,
+    /// Where people and apps are let in, if the hub is not open: the address its endpoints begin with.
+    pub issuer: Option<&'a str>,
 }
 
 const RESOURCE_INTERACTIONS: &[&str] = &[
@@ -116,6 +118,9 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
             about.base.trim_end_matches("/fhir")
         ),
     );
+    if let Some(issuer) = about.issuer {
+        json.name("security").object(|s| write_security(s, issuer));
+    }
     json.name("resource").array(|list| {
         for resource_type in &r4().resource_types {
             list.object(|r| write_resource(r, *resource_type, about));
@@ -142,6 +147,40 @@ fn write_rest(json: &mut JsonWriter, about: &About<'_>) {
             };
             list.string(&format!("http://hl7.org/fhir/CompartmentDefinition/{name}"));
         }
+    });
+}
+
+/// How apps are let in, as SMART App Launch says it beside `.well-known/smart-configuration`.
+fn write_security(json: &mut JsonWriter, issuer: &str) {
+    json.name("extension").array(|list| {
+        list.object(|e| {
+            e.member("url", "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris");
+            e.name("extension").array(|uris| {
+                for (name, path) in [
+                    ("authorize", "authorize"),
+                    ("token", "token"),
+                    ("introspect", "introspect"),
+                    ("revoke", "revoke"),
+                    ("manage", "account"),
+                ] {
+                    uris.object(|u| {
+                        u.member("url", name);
+                        u.member("valueUri", &format!("{issuer}/auth/{path}"));
+                    });
+                }
+            });
+        });
+    });
+    json.raw_member("cors", "true");
+    json.name("service").array(|list| {
+        list.object(|s| {
+            s.name("coding").array(|codings| {
+                codings.object(|c| {
+                    c.member("system", "http://terminology.hl7.org/CodeSystem/restful-security-service");
+                    c.member("code", "SMART-on-FHIR");
+                });
+            });
+        });
     });
 }
 

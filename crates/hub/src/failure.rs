@@ -8,7 +8,9 @@ use store::{Error, Reason, Rejection};
 pub enum Kind {
     /// What was sent does not read, or contradicts itself: 400.
     Invalid,
-    /// It is not for this access: 403.
+    /// Nobody is signed in: 401.
+    LoginRequired,
+    /// Whoever is signed in may not do this: 403.
     Forbidden,
     /// There is no such thing: 404.
     NotFound,
@@ -50,6 +52,7 @@ impl Kind {
     pub fn status(self) -> u16 {
         match self {
             Kind::Invalid => 400,
+            Kind::LoginRequired => 401,
             Kind::Forbidden => 403,
             Kind::NotFound => 404,
             Kind::NotAllowed => 405,

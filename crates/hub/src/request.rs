@@ -101,7 +101,7 @@ impl Hub {
         options: &WriteOptions,
     ) -> Result<Option<Prepared>, Failure> {
         match &options.once {
-            Some(once) if self.reader(access).is_done(once)? => {
+            Some(once) if self.reader(access).is_done(&access.own(*once))? => {
                 Ok(Some(self.prepared(access, Vec::new(), options.once)))
             }
             _ => Ok(None),
@@ -116,6 +116,7 @@ impl Hub {
         once: Option<[u8; 16]>,
     ) -> Prepared {
         let (circumstances, rights) = (access.circumstances.clone(), access.rights.clone());
+        let once = once.map(|key| access.own(key));
         Prepared { proposal: Proposal { circumstances, commands, once, recorded: None, rights } }
     }
 

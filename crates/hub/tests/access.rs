@@ -11,7 +11,8 @@ use access::scope::Scopes;
 use access::{Purpose, Subject};
 use fhir::{Limits, r4};
 use hub::{
-    Access, EverythingRequest, Hub, Kind, OsEntropy, SearchLimits, SearchRequest, SystemClock, WriteOptions,
+    Access, AuditEventRequest, Audited, EverythingRequest, Hub, Kind, OsEntropy, SearchLimits, SearchRequest,
+    SystemClock, WriteOptions,
 };
 use proptest::prelude::*;
 use store::{Options, Store};
@@ -720,4 +721,48 @@ fn a_binary_is_as_open_as_its_security_context() {
             assert_eq!(hub.vread(&access, binary, id, "1", None).is_ok(), id == seen, "{name} vreads {id}");
         }
     }
+}
+
+#[test]
+fn who_looked_is_told_to_the_person_and_to_nobody_beside() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World {
+        links: Vec::new(),
+        encounters: vec![(0, 0), (1, 0)],
+        observations: vec![(Some(0), 0), (Some(1), 0)],
+        conditions: Vec::new(),
+        consents: Vec::new(),
+    };
+    let mut hub = filled(directory.path(), &world);
+    let fresh = || ledger::Fresh { key: [1; 32], node: [2; 16] };
+    hub.ledger = Some(Arc::new(ledger::Ledger::open(&directory.path().join("ledger"), fresh).unwrap()));
+    let of = |name: &str| {
+        let subject = subjects().into_iter().find(|(n, _)| *n == name).unwrap().1;
+        hub.watched(hub.access_of(&Arc::new(subject), "test").unwrap())
+    };
+    let clinician = of("clinician");
+    assert!(!found(&hub, &clinician, "Observation", "").unwrap().0.is_empty());
+    let audited = Audited { action: ledger::Action::Search, status: 200, ..Audited::default() };
+    hub.audit(&clinician, audited).unwrap().unwrap();
+    let asked = |access: &Access, patient: Option<&str>| {
+        let request = AuditEventRequest::read(&hub, patient, &[]).unwrap();
+        hub.audit_events(access, &request, "http://h").map_err(|failure| failure.kind)
+    };
+    // The person sees who it was, and no other person.
+    let own = asked(&of("person"), Some("p0")).unwrap();
+    assert!(own.contains("Patient/p0") && own.contains("ledger-1-") && !own.contains("Patient/p1"), "{own}");
+    for (name, patient) in
+        [("person", None), ("person", Some("p1")), ("clinician", Some("p0")), ("clinician", None)]
+    {
+        assert_eq!(asked(&of(name), patient).unwrap_err(), Kind::Forbidden, "{name} {patient:?}");
+    }
+    let whole = asked(&Access::open("test"), None).unwrap();
+    assert!(whole.contains("Patient/p1"), "{whole}");
+    let by_id = |access: &Access, id: &str| hub.audit_event(access, id, "http://h").map_err(|f| f.kind);
+    let event = own.split("\"id\":\"").find(|part| part.starts_with("ledger-")).unwrap();
+    let event = event.split('"').next().unwrap();
+    assert!(by_id(&of("person"), event).unwrap().is_some());
+    // What one may not see is not there.
+    assert_eq!(by_id(&of("person"), "ledger-1").unwrap(), None);
+    assert_eq!(by_id(&clinician, event).unwrap(), None);
 }

@@ -148,7 +148,39 @@ pub struct Verdict {
     pub consent: Option<bool>,
 }
 
+impl Rights {
+    /// Whether they are to do everything.
+    #[must_use]
+    pub fn are_all(&self) -> bool {
+        let all = [&self.read, &self.search, &self.create, &self.update, &self.delete];
+        self.may_choose_ids && all.iter().all(|restriction| restriction.is_none())
+    }
+}
+
+impl Grant {
+    fn is_of_everything(&self) -> bool {
+        self.types == Types::ALL
+            && matches!(self.whose, Whose::Anyone)
+            && self.criteria.is_empty()
+            && !self.needs_consent
+    }
+}
+
 impl Restriction {
+    /// Whether it restricts nothing.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.hidden.is_empty()
+            && self.consents.is_none()
+            && self.layers.iter().all(|layer| layer.iter().any(Grant::is_of_everything))
+    }
+
+    /// Nothing may be seen.
+    #[must_use]
+    pub fn nothing() -> Restriction {
+        Restriction { layers: vec![Vec::new()], hidden: Vec::new(), consents: None }
+    }
+
     /// Whether rows of the type may be seen at all.
     #[must_use]
     pub fn concerns(&self, resource_type: TypeId) -> bool {

@@ -44,6 +44,14 @@ impl Asked {
         })
     }
 
+    /// A sign-in, or its end.
+    pub(crate) fn to_sign_in(app: &Shared, request: &Request, action: Action) -> Option<Asked> {
+        app.hub.ledger()?;
+        let address = request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
+        // Neither name nor password is kept: what was typed wrongly may be either.
+        Some(Asked { action, target: String::new(), query: None, address })
+    }
+
     /// Says that it is the files of an export that are asked for.
     pub(crate) fn export(self) -> Asked {
         Asked { action: Action::Export, ..self }
@@ -93,7 +101,8 @@ pub(crate) async fn record(
     reason: Option<&str>,
 ) -> Result<(), Failure> {
     let Some(ledger) = app.hub.ledger() else { return Ok(()) };
-    let waits = asked.action.waits_for_flush();
+    let emergency = access.subject.as_ref().and_then(|subject| subject.break_glass.clone());
+    let waits = emergency.is_some() || asked.action.waits_for_flush();
     let reason = reason.map(|text| ledger::cut(text, MAX_REASON).to_owned());
     let audited = Audited {
         action: asked.action,
@@ -102,7 +111,7 @@ pub(crate) async fn record(
         target: asked.target,
         query: asked.query.filter(|q| !q.is_empty()),
         address: asked.address,
-        emergency: None,
+        emergency,
     };
     let Some(sequence) = app.hub.audit(access, audited)? else { return Ok(()) };
     if !waits {

@@ -3,12 +3,15 @@
 //! * [`rest`]: FHIR REST at `/fhir`. It only translates: a request into a call of `hub`, its answer into a response.
 //! * [`lanes`]: light work runs where it arrives; heavy work (large bodies, costly searches) waits in a lane of its own, so
 //!   that it takes no one else's time; and what all requests hold in memory is bounded.
+//! * [`identity`]: who asks, and what that lets them do; [`oauth`]: how programs come by tokens.
 //! * [`open`]: a hub without authorisation answers only to its own machine.
 
 mod audit;
 mod health;
+mod identity;
 mod lanes;
 mod listen;
+mod oauth;
 mod open;
 mod rest;
 mod websocket;
@@ -16,9 +19,11 @@ mod websocket;
 pub use lanes::LaneLimits;
 pub use listen::{Running, start};
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
+use auth::Auth;
 use axum::Router;
 use axum::routing::{any, get};
 use hub::{Hub, Jobs, Subscriptions};
@@ -38,6 +43,10 @@ pub struct Config {
     pub jobs: Option<Jobs>,
     /// What serves subscriptions, if anything does.
     pub subscriptions: Option<Subscriptions>,
+    /// Who lets people and apps in; nobody in a hub that is open to its own machine.
+    pub auth: Option<Arc<Auth>>,
+    /// Proxies that are believed when they name whom they speak for.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// What every request shares.
@@ -47,8 +56,10 @@ pub(crate) struct App {
     pub(crate) version: String,
     pub(crate) jobs: Option<Jobs>,
     pub(crate) subscriptions: Option<Subscriptions>,
+    pub(crate) auth: Option<Arc<Auth>>,
     pub(crate) started: String,
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) accesses: identity::Accesses,
     pub(crate) is_draining: AtomicBool,
     /// Ids of subscriptions that have something new.
     pub(crate) news: broadcast::Sender<String>,
@@ -67,19 +78,29 @@ impl App {
 
 pub(crate) type Shared = Arc<App>;
 
-/// The routes of the hub; `pages` are added to them.
-fn router(app: Shared, pages: Router) -> Router {
-    Router::new()
+/// The routes of the hub; `pages` are added to them, and `sign_in`, which are for everyone.
+fn router(app: Shared, pages: Router, sign_in: Router) -> Router {
+    let auth = app.auth.clone();
+    let fhir = Router::new()
         .route("/fhir", any(rest::handle))
         .route("/fhir/", any(rest::handle))
         .route("/fhir/_jobs/{id}/{file}", get(rest::job_file))
         .route("/fhir/_websocket", any(websocket::handle))
         .route("/fhir/{*path}", any(rest::handle))
+        .with_state(Arc::clone(&app));
+    let others = Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(health::openapi))
         .with_state(Arc::clone(&app))
-        .merge(pages)
-        .layer(axum::middleware::from_fn_with_state(app, open::guard))
+        .merge(pages);
+    let Some(auth) = auth else {
+        return fhir.merge(others).layer(axum::middleware::from_fn_with_state(app, open::guard));
+    };
+    // What answers other origins' preflights stands before what asks for a token.
+    let signed = axum::middleware::from_fn_with_state(Arc::clone(&app), identity::sign_ins);
+    let guard = axum::middleware::from_fn_with_state(app, identity::guard);
+    let fhir = fhir.layer(guard.clone()).layer(oauth::cross_origin());
+    fhir.merge(others.layer(guard)).merge(oauth::routes(&auth).merge(sign_in).layer(signed))
 }

@@ -1,11 +1,12 @@
 //! Listening, and an orderly end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
+use axum::http::Request;
 use fhir::date_time::format_instant;
 use hub::{Hub, Peer};
 use hyper::body::Incoming;
@@ -22,6 +23,7 @@ use tower_http::compression::predicate::SizeAbove;
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::lanes::Lanes;
+use crate::oauth::client_address;
 use crate::{App, Config, Shared, router};
 
 /// A head must have come by then.
@@ -70,11 +72,17 @@ impl Running {
     }
 }
 
-/// Serves a hub on a listener.
+/// Serves a hub on a listener: its pages, and those where people sign in, which everyone may see.
 ///
 /// # Errors
 /// If the listener has no address.
-pub fn start(listener: TcpListener, hub: Hub, config: Config, pages: Router) -> std::io::Result<Running> {
+pub fn start(
+    listener: TcpListener,
+    hub: Hub,
+    config: Config,
+    pages: Router,
+    sign_in: Router,
+) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
@@ -94,21 +102,29 @@ pub fn start(listener: TcpListener, hub: Hub, config: Config, pages: Router) -> 
         version: config.version,
         jobs: config.jobs,
         subscriptions: config.subscriptions,
+        auth: config.auth,
         started: format_instant(i64::try_from(now.as_micros()).unwrap_or(0)),
         metrics,
+        accesses: crate::identity::Accesses::default(),
         is_draining: AtomicBool::new(false),
         news,
         websockets: AtomicUsize::new(0),
     });
-    let service = router(Arc::clone(&app), pages)
+    let service = router(Arc::clone(&app), pages, sign_in)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
         .layer(RequestDecompressionLayer::new());
     let (stop, stopped) = watch::channel(false);
-    let done = tokio::spawn(accept(listener, service, stopped));
+    let done = tokio::spawn(accept(listener, service, config.trusted_proxies, stopped));
     Ok(Running { address, app, stop, done })
 }
 
-async fn accept(listener: TcpListener, service: Router, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    service: Router,
+    proxies: Vec<IpAddr>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let proxies: Arc<[IpAddr]> = proxies.into();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).pipeline_flush(true);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_TIME).max_concurrent_streams(200);
@@ -116,7 +132,7 @@ async fn accept(listener: TcpListener, service: Router, mut stopped: watch::Rece
     loop {
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
+                Ok((stream, peer)) => (stream, peer.ip()),
                 Err(error) => {
                     // Out of file descriptors, usually: wait for some to be given back.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -127,8 +143,10 @@ async fn accept(listener: TcpListener, service: Router, mut stopped: watch::Rece
             _ = stopped.changed() => break,
         };
         let _ = stream.set_nodelay(true);
-        let service = service.clone().map_request(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer.ip()));
+        let proxies = Arc::clone(&proxies);
+        let service = service.clone().map_request(move |mut request: Request<Incoming>| {
+            let address = client_address(peer, request.headers(), &proxies);
+            request.extensions_mut().insert(Peer(address));
             request
         });
         let connection =

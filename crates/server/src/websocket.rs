@@ -12,7 +12,7 @@ use hub::{Bound, Subscriptions, outcome};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use crate::{App, Shared, open, rest};
+use crate::{App, Shared, identity, open, rest};
 
 /// What a client says is short.
 const MAX_MESSAGE: usize = 16 << 10;
@@ -57,6 +57,9 @@ pub(crate) async fn handle(
             return rest::respond_with_issue(400, &Issue::error(IssueType::NotSupported, message));
         }
     };
+    if let Err(failure) = identity::of_request(&app, &request).whole("a websocket of subscriptions") {
+        return rest::respond_with_failure(&failure);
+    }
     let (Some(subscriptions), Some(seat)) = (app.subscriptions.clone(), Seat::take(&app)) else {
         let message = "this hub serves no (more) websockets; try again later";
         return rest::respond_with_issue(503, &Issue::error(IssueType::Throttled, message));

@@ -30,12 +30,12 @@ pub enum Error {
         /// What was found.
         finding: String,
     },
+    /// What may be seen could not be decided.
+    Undecided(String),
     /// A restore into the directory was interrupted.
     Unfinished(PathBuf),
     /// A backup cannot be read or written: place, finding and way out.
     Backup(String),
-    /// What may be seen could not be decided.
-    Undecided(String),
     /// The engine failed.
     Engine(String),
     /// The store is shutting down.
@@ -68,15 +68,15 @@ impl fmt::Display for Error {
             Error::Corrupt { place, finding } => {
                 write!(f, "{place} is damaged: {finding}; run yojigen doctor to see what else is")
             }
+            Error::Undecided(why) => {
+                write!(f, "what may be seen could not be decided, so nothing is shown: {why}")
+            }
             Error::Unfinished(path) => write!(
                 f,
                 "{} is what an interrupted restore left; run that restore again, it begins anew",
                 path.display()
             ),
             Error::Backup(message) => write!(f, "{message}"),
-            Error::Undecided(why) => {
-                write!(f, "what may be seen could not be decided, so nothing is shown: {why}")
-            }
             Error::Engine(message) => write!(f, "the storage engine failed: {message}"),
             Error::Stopped => write!(f, "the hub is shutting down"),
         }

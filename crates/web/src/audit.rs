@@ -21,8 +21,8 @@ pub(crate) async fn audited<T: Send + 'static>(
         address: visit.address.clone(),
         ..Audited::default()
     };
+    let access = hub.watched(visit.access());
     away(move || {
-        let access = hub.watched(Access::open("pages"));
         let drawn = draw(hub.clone(), access.clone());
         let status = drawn.as_ref().map_or_else(Failure::status, |_| 200);
         hub.audit(&access, Audited { status, ..audited })?;

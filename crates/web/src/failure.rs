@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     BadDate(String),
     /// The hub refuses or fails.
     Hub(hub::Failure),
+    /// Nobody can be let in like this.
+    Refused(auth::Refusal),
 }
 
 impl From<hub::Failure> for Failure {
@@ -56,6 +58,7 @@ impl Failure {
             Failure::Deleted => 410,
             Failure::BadDate(_) => 400,
             Failure::Hub(failure) => failure.kind.status(),
+            Failure::Refused(refusal) => refusal.kind.status(),
         }
     }
 
@@ -72,7 +75,13 @@ impl Failure {
             Failure::Hub(failure) if failure.kind.status() < 500 => {
                 (words.say("not-understood"), words.say("not-understood-why"))
             }
-            Failure::Hub(_) => (words.say("hub-failed"), words.say("hub-failed-why")),
+            Failure::Refused(refusal) if refusal.kind == auth::Kind::NotFound => {
+                (words.say("link-used"), words.say("link-used-why"))
+            }
+            Failure::Refused(refusal) if refusal.kind.status() < 500 => {
+                (words.say("app-refused"), words.say("app-refused-why"))
+            }
+            Failure::Hub(_) | Failure::Refused(_) => (words.say("hub-failed"), words.say("hub-failed-why")),
         }
     }
 
@@ -89,6 +98,7 @@ impl Failure {
         let detail = match self {
             Failure::BadDate(text) => Some(text.chars().take(60).collect()),
             Failure::Hub(failure) => failure.issues.first().map(|i| i.diagnostics.clone()),
+            Failure::Refused(refusal) => Some(refusal.description),
             _ => None,
         };
         let page = FailurePage { shell: Shell::of(visit), status, title, explanation, detail, way_out };

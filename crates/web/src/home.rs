@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use fhir::r4;
-use hub::{Access, Hub};
+use hub::Hub;
 
 use crate::calendar::written_moment;
 use crate::failure::{Failure, away};
@@ -75,6 +75,8 @@ struct HomePage {
     shell: Shell,
     /// Nothing to repeat in the box.
     sought: &'static str,
+    /// Whether all of it may be seen, and so counted.
+    is_whole: bool,
     stations: Vec<Station>,
     total: String,
     moment: String,
@@ -90,13 +92,16 @@ fn station(group: Group, words: Words) -> Station {
 }
 
 fn page(hub: &Hub, visit: &Visit) -> Result<HomePage, Failure> {
-    let reader = hub.reader(&Access::open("pages"));
-    let totals = reader.totals(None)?;
+    let access = visit.access();
+    let reader = hub.reader(&access);
+    // How much there is in all is for those who see it all.
+    let totals = if reader.is_whole() { reader.totals(None)? } else { Vec::new() };
     let totals: Vec<(&'static str, u64)> = totals.into_iter().map(|(t, n)| (r4().type_name(t), n)).collect();
     let words = visit.words;
     Ok(HomePage {
         shell: Shell::of(visit),
         sought: "",
+        is_whole: access.rights.is_none(),
         total: grouped(totals.iter().map(|(_, total)| total).sum()),
         stations: grouped_totals(&totals).into_iter().map(|g| station(g, words)).collect(),
         moment: written_moment(reader.instant().max(0), reader.zone(), words),

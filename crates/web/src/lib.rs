@@ -7,6 +7,7 @@
 //!
 //! * [`language`], [`words`]: Japanese and English; no sentence stands in code or templates.
 //! * [`home`], [`people`], [`chart`]: the three pages. Each asks `hub` directly and never HTTP.
+//! * [`sign_in`]: where people sign in, allow apps what these ask for, and see what they allowed.
 //! * [`failure`]: everything that goes wrong is a page too, with the right status.
 //!
 //! Design not chosen: a client-side application on top of REST. It would show nothing before megabytes of script have
@@ -29,6 +30,7 @@ mod person;
 mod quantity;
 mod record;
 mod shell;
+mod sign_in;
 mod visit;
 mod words;
 
@@ -36,6 +38,7 @@ use axum::Router;
 use axum::routing::get;
 use hub::Hub;
 pub use quantity::grouped;
+pub use sign_in::sign_in_pages;
 
 /// The pages of a hub.
 pub fn pages(hub: Hub) -> Router {

@@ -9,9 +9,9 @@ use crate::language::Language;
 use crate::visit::Visit;
 use crate::words::Words;
 
-/// Nothing but this hub's own files; no script, no frame.
-const POLICY: &str = "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; \
-    frame-ancestors 'none'";
+/// Nothing but this hub's own files; no script, no frame. What forms may lead to comes last.
+const POLICY: &str = "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; \
+    frame-ancestors 'none'; form-action 'self'";
 
 /// What the surroundings of a page are drawn from.
 #[derive(Debug)]
@@ -53,6 +53,17 @@ impl Shell {
 
 /// A page as a response.
 pub(crate) fn respond(visit: &Visit, status: StatusCode, page: &impl Template) -> Response<Body> {
+    respond_leading_to(visit, status, page, "")
+}
+
+/// A page whose form leads, by a redirect, to another place: its origin, or its scheme with a colon. Browsers apply
+/// `form-action` to redirects too.
+pub(crate) fn respond_leading_to(
+    visit: &Visit,
+    status: StatusCode,
+    page: &impl Template,
+    place: &str,
+) -> Response<Body> {
     let Ok(text) = page.render() else {
         let mut response = Response::new(Body::from("500"));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -64,7 +75,6 @@ pub(crate) fn respond(visit: &Visit, status: StatusCode, page: &impl Template) -
     for (name, value) in [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_LANGUAGE, visit.words.language.tag()),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::CACHE_CONTROL, "no-store"),
         (header::VARY, "Accept-Language, Cookie"),
         (header::REFERRER_POLICY, "same-origin"),
@@ -72,6 +82,8 @@ pub(crate) fn respond(visit: &Visit, status: StatusCode, page: &impl Template) -
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    let policy = HeaderValue::from_str(&format!("{POLICY} {place}"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.unwrap_or(HeaderValue::from_static(POLICY)));
     if let Some(cookie) = visit.cookie().and_then(|c| HeaderValue::from_str(&c).ok()) {
         headers.insert(header::SET_COOKIE, cookie);
     }

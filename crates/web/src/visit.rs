@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
-use hub::Peer;
+use hub::{Access, Peer};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use search::query::Pair;
 
@@ -21,6 +21,8 @@ pub(crate) struct Visit {
     pub(crate) path: String,
     /// The query's decoded pairs, without `lang`.
     pub(crate) pairs: Vec<Pair>,
+    /// What whoever is signed in may see; none in a hub that is open.
+    pub(crate) access: Option<Access>,
     /// Whether the address chose the language, which is then remembered.
     pub(crate) is_language_chosen: bool,
     /// The client's network address.
@@ -30,6 +32,11 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
+    /// What may be seen.
+    pub(crate) fn access(&self) -> Access {
+        self.access.clone().unwrap_or_else(|| Access::open("pages"))
+    }
+
     /// The first value of a parameter, trimmed; none if it is empty.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let found = self.pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.trim());
@@ -72,6 +79,7 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             words: Words { language },
             path: parts.uri.path().to_owned(),
             pairs,
+            access: parts.extensions.get::<Access>().cloned(),
             address: parts.extensions.get::<Peer>().map(|peer| peer.0.to_string()),
             query: parts.uri.query().map(str::to_owned),
             is_language_chosen: asked.as_deref().and_then(Language::of_tag).is_some(),

@@ -14,12 +14,14 @@ const JAPANESE: &[&str] = &[
     include_str!("../locales/ja/people.ftl"),
     include_str!("../locales/ja/chart.ftl"),
     include_str!("../locales/ja/results.ftl"),
+    include_str!("../locales/ja/sign_in.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("../locales/en/common.ftl"),
     include_str!("../locales/en/people.ftl"),
     include_str!("../locales/en/chart.ftl"),
     include_str!("../locales/en/results.ftl"),
+    include_str!("../locales/en/sign_in.ftl"),
 ];
 
 type Bundle = FluentBundle<FluentResource>;

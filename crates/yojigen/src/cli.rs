@@ -5,21 +5,25 @@
 //! becomes its row in the documentation. `hide_env_values = true` marks a secret.
 
 mod access;
+mod client;
 mod config;
 mod ledger;
 mod log;
 mod serve;
+mod user;
 
 pub(crate) use self::access::{
     AccessTask, CompareArguments, ExplainArguments, SubjectArguments, WhoArguments,
 };
+pub(crate) use self::client::{ClientKindArgument, ClientTask};
 pub(crate) use self::config::ConfigTask;
 pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};
 pub(crate) use self::log::{LogShowArguments, LogTailArguments, LogTask};
 pub(crate) use self::serve::{
     AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
-    SubscriptionArguments,
+    SignInArguments, SubscriptionArguments,
 };
+pub(crate) use self::user::UserTask;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -55,15 +59,17 @@ pub(crate) enum Task {
     /// Serve a hub: FHIR at /fhir, pages at /
     #[command(after_help = "\
 Examples:
-  yojigen serve --data hub --open
-  yojigen serve --data hub --open --listen 127.0.0.1:9000
+  yojigen serve --data hub --url https://hub.example   behind a proxy that speaks https
+  yojigen serve --data hub                             the same, reached by http://localhost:8080 only
+  yojigen serve --data hub --open                      to look at: everyone on this machine may do everything
 
-There is no authorisation yet, so a hub is only served with --open, which listens on loopback, answers only to names of
-this machine and refuses pages of other origins. SIGTERM or Ctrl-C ends it in order.
+People sign in and apps bring tokens; the first start prints a link for the first operator. With --open nobody signs in:
+then it listens on loopback, answers only to names of this machine and refuses pages of other origins. SIGTERM or Ctrl-C
+ends it in order.
 
 Each option can also stand in the configuration file (listen = \"127.0.0.1:9000\") or in the environment
 (YOJIGEN_LISTEN). A flag goes before the environment, that before the file. --help tells the limits, too.")]
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Load FHIR files into a hub
     #[command(after_help = "\
 Examples:
@@ -122,6 +128,12 @@ Examples:
   yojigen demo --persons 20000 --seed 7 --data big --no-serve
   yojigen demo --persons 1000000 --ndjson out          as files, without a hub")]
     Demo(DemoArguments),
+    /// Who may sign in
+    #[command(subcommand)]
+    User(UserTask),
+    /// Which apps and systems may ask for access
+    #[command(subcommand)]
+    Client(ClientTask),
     /// Who may see what, and why
     #[command(subcommand)]
     Access(AccessTask),

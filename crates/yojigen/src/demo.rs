@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     }
     let hub = hub_at::open(&opening(&arguments.data, None))?;
     let lanes = server::LaneLimits::default();
-    serve::serve(hub, arguments.listen, &arguments.data, lanes, &SubscriptionArguments::default())
+    serve::serve(hub, arguments.listen, &arguments.data, lanes, None, &SubscriptionArguments::default())
 }
 
 fn opening(path: &Path, seed: Option<u64>) -> Opening<'_> {

@@ -11,6 +11,7 @@ macro_rules! say {
 mod access;
 mod backup;
 mod cli;
+mod client;
 mod config;
 mod demo;
 mod doctor;
@@ -21,6 +22,8 @@ mod ledger;
 mod log;
 mod progress;
 mod serve;
+mod user;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -58,6 +61,8 @@ fn main() -> ExitCode {
         Task::Export(arguments) => export::run(&arguments),
         Task::Doctor(arguments) => doctor::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::User(task) => user::run(&task),
+        Task::Client(task) => client::run(&task),
         Task::Access(task) => access::run(&task),
         Task::Ledger(task) => ledger::run(&task),
         Task::Log(task) => log::run(&task),

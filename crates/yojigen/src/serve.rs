@@ -18,18 +18,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{
     AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
-    SubscriptionArguments,
+    SignInArguments, SubscriptionArguments,
 };
 use crate::hub_at::{self, Opening};
+use crate::vault;
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
-    if !arguments.open {
-        bail!(
-            "there is no authorisation yet, so serving would show every record to everyone who can reach this address; \
-             if that is only you on this machine, say so with --open"
-        );
-    }
     if let Some(finding) = findings(arguments).into_iter().next() {
         bail!(finding);
     }
@@ -81,7 +76,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         hub.ledger = Some(hub_at::open_ledger(&arguments.data.data)?);
     }
     hub.match_model = arguments.match_weights.as_deref().map(match_weights).transpose()?;
-    serve(hub, arguments.listen, &arguments.data.data, lanes, &arguments.subscriptions)
+    let sign_in = (!arguments.open).then_some(&arguments.sign_in);
+    serve(hub, arguments.listen, &arguments.data.data, lanes, sign_in, &arguments.subscriptions)
 }
 
 fn match_weights(file: &Path) -> Result<Arc<MatchModel>> {
@@ -97,6 +93,14 @@ pub(crate) fn findings(arguments: &ServeArguments) -> Vec<String> {
         && let Err(error) = check_loopback(arguments.listen)
     {
         found.push(format!("listen: {error}"));
+    }
+    let is_secure = arguments.sign_in.url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    if !arguments.open && !is_secure && !arguments.listen.ip().is_loopback() {
+        found.push(format!(
+            "listen: {} can be reached by others, and passwords and tokens would travel readable by all; put a proxy that \
+             speaks https before the hub and say its address with --url https://…",
+            arguments.listen
+        ));
     }
     let ServeArguments { resources, limits, .. } = arguments;
     for (small, value, large, most) in [
@@ -161,6 +165,7 @@ pub(crate) fn serve(
     address: SocketAddr,
     data: &Path,
     lanes: LaneLimits,
+    sign_in: Option<&SignInArguments>,
     arguments: &SubscriptionArguments,
 ) -> Result<ExitCode> {
     hub.subscription_rules = Arc::new(rules(arguments)?);
@@ -172,21 +177,38 @@ pub(crate) fn serve(
         let zone = hub.zone().name().to_owned();
         let is_audited = hub.ledger.is_some();
         let pages = web::pages(hub.clone());
+        let port = listener.local_addr()?.port();
+        let auth = sign_in.map(|arguments| vault::serve(data, arguments, port)).transpose()?;
+        let sign_in_pages = auth.clone().map(|auth| web::sign_in_pages(auth, &zone)).unwrap_or_default();
+        let base = match &auth {
+            Some(auth) => auth.settings().fhir_base.clone(),
+            None => format!("http://localhost:{port}/fhir"),
+        };
         let jobs = Jobs::start(hub.clone(), data.join("jobs")).context("reading the jobs")?;
         let settings = SubscriptionSettings {
             folder: data.join("subscriptions"),
-            base: format!("http://localhost:{}/fhir", listener.local_addr()?.port()),
+            base: base.clone(),
             retries: u32::try_from(arguments.retries).unwrap_or(u32::MAX),
         };
         let subscriptions = Subscriptions::start(hub.clone(), settings).map_err(|f| in_words(&f))?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let config = server::Config { lanes, version, jobs: Some(jobs), subscriptions: Some(subscriptions) };
-        let running = server::start(listener, hub, config, pages)?;
-        let address = running.address;
-        say!("Yojigen serves {} (open to this machine; dates without a zone are in {zone})", data.display());
-        say!("  pages  http://localhost:{}/", address.port());
+        let config = server::Config {
+            lanes,
+            version,
+            jobs: Some(jobs),
+            subscriptions: Some(subscriptions),
+            auth: auth.clone(),
+            trusted_proxies: sign_in.map(|s| s.trusted_proxies.clone()).unwrap_or_default(),
+        };
+        let running = server::start(listener, hub, config, pages, sign_in_pages)?;
+        let to_whom = if auth.is_some() { "to who is signed in" } else { "open to this machine" };
+        say!("Yojigen serves {} ({to_whom}; dates without a zone are in {zone})", data.display());
+        say!("  pages  {}/", base.trim_end_matches("/fhir"));
         say!("  audit  {}", if is_audited { "on: who looks at whom is recorded" } else { "off" });
-        say!("  FHIR   http://localhost:{}/fhir", address.port());
+        say!("  FHIR   {base}");
+        if let Some(auth) = &auth {
+            vault::greet(auth)?;
+        }
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

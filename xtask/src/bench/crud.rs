@@ -58,7 +58,7 @@ pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-fn load(hub: &Hub, connections: usize, seconds: u64) -> Result<(f64, Histogram<u64>)> {
+pub(super) fn load(hub: &Hub, connections: usize, seconds: u64) -> Result<(f64, Histogram<u64>)> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let began = Instant::now();
     let end = began + Duration::from_secs(seconds);

@@ -26,7 +26,12 @@ pub(crate) fn program() -> Result<PathBuf> {
 
 impl Hub {
     pub(crate) fn serve(data: &Path) -> Result<Hub> {
-        Hub::start(Command::new(program()?), data)
+        Hub::serve_with(data, &[])
+    }
+
+    /// With further arguments.
+    pub(crate) fn serve_with(data: &Path, arguments: &[&str]) -> Result<Hub> {
+        Hub::start(Command::new(program()?), data, arguments)
     }
 
     /// On a disk whose syncs take so much longer: strace holds each up.
@@ -34,14 +39,15 @@ impl Hub {
         let mut command = Command::new("strace");
         command.args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e"]);
         command.arg(format!("inject=fdatasync,fsync:delay_exit={delay_micros}")).arg(program()?);
-        Hub::start(command, data)
+        Hub::start(command, data, &[])
     }
 
-    fn start(mut command: Command, data: &Path) -> Result<Hub> {
+    fn start(mut command: Command, data: &Path, arguments: &[&str]) -> Result<Hub> {
         let began = Instant::now();
         let mut child = command
             .args(["serve", "--open", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0)

@@ -79,7 +79,7 @@ impl Work {
     #[must_use]
     pub fn is_for(&self, access: &Access) -> bool {
         let of = |s: &Subject| (s.user.clone(), s.client.clone());
-        match (self, &access.subject) {
+        match (self, access.subject.as_ref().filter(|_| access.rights.is_some())) {
             (_, None) => true,
             (Work::Export(export), Some(subject)) => {
                 export.subject().is_some_and(|own| of(own) == of(subject))

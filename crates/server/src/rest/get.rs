@@ -211,6 +211,7 @@ fn about(call: &Call) -> capability::About<'_> {
         started: &call.app.started,
         conditional_delete: call.app.hub.conditional_delete,
         references: call.app.hub.store().references(),
+        issuer: call.app.auth.as_ref().map(|auth| auth.settings().issuer.as_str()),
     }
 }
 

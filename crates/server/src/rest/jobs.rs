@@ -5,14 +5,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use fhir::{Issue, IssueType, TypeId, r4};
 use hub::{
-    Access, BulkDeleteRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs, Kind,
-    Work,
+    BulkDeleteRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs, Kind, Work,
 };
 use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
 
 use super::{Answer, Call, respond_with_issue};
-use crate::{Shared, audit};
+use crate::{Shared, audit, identity};
 
 const NDJSON: &str = "application/fhir+ndjson";
 /// A client asks again after so many seconds.
@@ -142,14 +141,15 @@ pub(crate) async fn file(
     Path((id, name)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let Some(path) = app.jobs.as_ref().and_then(|jobs| jobs.file(&id, &name)) else {
+    let access = identity::of_request(&app, &request);
+    let own = app.jobs.as_ref().filter(|jobs| jobs.job(&id).is_some_and(|job| job.work.is_for(&access)));
+    let Some(path) = own.and_then(|jobs| jobs.file(&id, &name)) else {
         return respond_with_issue(
             404,
             &Issue::error(IssueType::NotFound, format!("there is no file {name} of job {id}")),
         );
     };
     if let Some(asked) = audit::Asked::of(&app, &request).map(audit::Asked::export) {
-        let access = app.hub.watched(Access::open("rest"));
         if has_persons(&name) {
             access.saw_everyone();
         }

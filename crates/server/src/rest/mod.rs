@@ -25,7 +25,7 @@ use search::query::Pair;
 use self::format::{Format, Presentation};
 pub(crate) use self::headers::decode;
 pub(crate) use self::jobs::file as job_file;
-use crate::{Shared, audit, open};
+use crate::{Shared, audit, identity, open};
 
 /// What every interaction needs to know of its request.
 pub(crate) struct Call {
@@ -156,7 +156,7 @@ fn status_label(status: StatusCode) -> &'static str {
 
 /// Who asks, for whom, why and by what means.
 fn access(app: &Shared, request: &Request) -> Access {
-    let mut access = app.hub.watched(Access::open("rest"));
+    let mut access = identity::of_request(app, request);
     access.circumstances.request_id = headers::request_id(request.headers());
     access
 }
@@ -164,7 +164,8 @@ fn access(app: &Shared, request: &Request) -> Access {
 fn call(app: &Shared, request: &Request, access: Access) -> Result<Call, Failure> {
     let uri = request.uri();
     let host = open::host(request.headers(), uri).unwrap_or("localhost");
-    let base = format!("http://{host}/fhir");
+    let base =
+        app.auth.as_ref().map_or_else(|| format!("http://{host}/fhir"), |a| a.settings().fhir_base.clone());
     let path = uri.path().strip_prefix("/fhir").unwrap_or_default();
     let segments =
         path.split('/').filter(|s| !s.is_empty()).map(headers::decode).collect::<Result<Vec<_>, _>>()?;
@@ -297,6 +298,11 @@ fn of_failure(failure: &Failure) -> Answer {
         answer = answer.with(header::RETRY_AFTER, "2".to_owned());
     }
     answer
+}
+
+/// A failure as a response.
+pub(crate) fn respond_with_failure(failure: &Failure) -> AxumResponse {
+    respond(of_failure(failure))
 }
 
 /// One finding as an OperationOutcome.

@@ -257,7 +257,8 @@ pub(super) fn entry(call: &Call, segments: &[String], pairs: &[Pair]) -> Option<
         let hub = &call.app.hub;
         match segments {
             [kind, id, _] if name == "$everything" && has_everything(type_named(kind)?) => {
-                let asked = EverythingRequest::read(hub, pairs)?;
+                let pairs = hub.opened_pairs(&call.access, pairs)?;
+                let asked = EverythingRequest::read(hub, &pairs)?;
                 hub.everything(&call.access, (type_named(kind)?, id.as_str()), &asked, &call.base, &[])
             }
             [kind, id, _] if name == "$meta" && pairs.is_empty() => {

@@ -75,7 +75,7 @@ impl ObjectStorage {
     }
 
     fn root(&self) -> Key {
-        Key::from_iter(self.prefix.split('/').filter(|p| !p.is_empty()))
+        self.prefix.split('/').filter(|p| !p.is_empty()).collect::<Key>()
     }
 
     /// Where no manifest is, nothing else lies; not every storage says at a file that its bucket is missing.

@@ -11,10 +11,10 @@ use std::path::PathBuf;
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub data: DataArguments,
-    /// Where to listen; loopback only
+    /// Where to listen; beside loopback only where --url says how the hub is reached by https
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Let everyone on this machine read and write everything
+    /// Let everyone on this machine read and write everything, without signing in
     #[arg(long)]
     pub open: bool,
     /// How many a conditional delete (DELETE Type?search) may delete
@@ -39,11 +39,37 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FILE")]
     pub match_weights: Option<PathBuf>,
     #[command(flatten)]
+    pub sign_in: SignInArguments,
+    #[command(flatten)]
     pub subscriptions: SubscriptionArguments,
     #[command(flatten)]
     pub resources: ResourceLimitArguments,
     #[command(flatten)]
     pub limits: LimitArguments,
+}
+
+/// How people and apps are let in.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Signing in")]
+pub(crate) struct SignInArguments {
+    /// The address the hub is known by, https://host; without it http://localhost and the port
+    #[arg(long, value_name = "URL", value_parser = crate::config::address)]
+    pub url: Option<String>,
+    /// How long an app's access token lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = Within(1, 86_400))]
+    pub token_lifetime: u64,
+    /// How long a person stays signed in without doing anything
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = Within(1, 86_400))]
+    pub session_idle: u64,
+    /// How long a person stays signed in at most
+    #[arg(long, value_name = "SECONDS", default_value_t = 43_200, value_parser = Within(1, 604_800))]
+    pub session_longest: u64,
+    /// Let apps register themselves (RFC 7591)
+    #[arg(long)]
+    pub allow_registration: bool,
+    /// A proxy that is believed when it names whom it speaks for (X-Forwarded-For); may be given several times
+    #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
+    pub trusted_proxies: Vec<std::net::IpAddr>,
 }
 
 /// Whether reading is audited.

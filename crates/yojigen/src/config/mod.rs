@@ -16,7 +16,7 @@ mod settings;
 mod show;
 mod within;
 
-pub(crate) use settings::zone;
+pub(crate) use settings::{address, zone};
 pub(crate) use show::run;
 pub(crate) use within::Within;
 
@@ -32,6 +32,8 @@ use settings::{Kind, Setting};
 
 /// The tasks that take settings from file and environment, those of `serve` that they have; `show` is of `config` and of `log`.
 const TASKS: &[&str] = &["serve", "import", "export", "backup", "restore", "doctor", "tail", "show"];
+/// And those of `user` and `client`, which have names that others have too.
+const VAULT_TASKS: &[&str] = &["add", "list", "disable", "enable", "password", "role", "remove"];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +86,14 @@ pub(crate) fn read() -> Result<(Cli, Configuration), Vec<String>> {
     let command = with_defaults(Cli::command(), settings, &Values::new(), true);
     let alone = command.get_matches_from(&words);
     let (task, matches) = deepest(&alone);
+    let is_of_vault = matches!(alone.subcommand_name(), Some("user" | "client"));
     if matches!(task, "demo" | "completions" | "list")
+        && !is_of_vault
         && matches.try_get_one::<PathBuf>("config").ok().flatten().is_some()
     {
         return Err(vec![format!("{task} reads no configuration file; leave --config out")]);
     }
-    let told = if TASKS.contains(&task) {
+    let told = if is_of_vault || TASKS.contains(&task) {
         let data = matches.try_get_one::<PathBuf>("data").ok().flatten();
         let is_flag = matches.try_contains_id("data").unwrap_or(false)
             && matches.value_source("data") == Some(ValueSource::CommandLine);
@@ -159,10 +163,10 @@ fn with_defaults(
     is_relaxed: bool,
 ) -> clap::Command {
     command.mut_subcommands(|task| {
-        if matches!(task.get_name(), "config" | "log") {
+        if matches!(task.get_name(), "config" | "log" | "user" | "client") {
             return with_defaults(task, settings, told, is_relaxed);
         }
-        if !TASKS.contains(&task.get_name()) {
+        if !TASKS.contains(&task.get_name()) && !VAULT_TASKS.contains(&task.get_name()) {
             return task;
         }
         task.mut_args(|argument| {

@@ -180,6 +180,23 @@ pub(crate) fn zone(name: &str) -> Result<String, String> {
     }
 }
 
+/// Reads the address a hub is known by.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    let expected = "write https://host or https://host:port; http is for loopback only";
+    let text = text.trim_end_matches('/');
+    let (scheme, host) = text.split_once("://").ok_or(expected)?;
+    let is_well =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+    let is_right = scheme == "https" || (scheme == "http" && is_loopback);
+    if is_right && !host.is_empty() && host.bytes().all(is_well) {
+        Ok(text.to_owned())
+    } else {
+        Err(expected.to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

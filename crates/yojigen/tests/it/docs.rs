@@ -61,8 +61,7 @@ fn run(steps: &[Step], port: u16) -> Vec<(String, String)> {
     for (number, step) in steps.iter().enumerate() {
         script += &format!("echo; echo '@@begin {number}'\n{}\n", step.command);
         script += &format!("code=$?; echo; echo \"@@end {number} $code\"\n");
-        if step.command.trim_end().ends_with("serve --data hub --open &") || step.command.ends_with("serve &")
-        {
+        if step.command.contains("yojigen serve") && step.command.trim_end().ends_with('&') {
             script += &format!(
                 "for i in $(seq 200); do curl -s -o ready http://localhost:{port}/ready && break; sleep 0.05; done; rm -f ready\n"
             );

@@ -49,16 +49,15 @@ impl Hub {
 
     /// The same with further arguments, and under another program (`strace …`).
     pub(crate) fn serve_with(data: &Path, arguments: &[&str], under: &[&str]) -> Hub {
+        let mut open = vec!["--open"];
+        open.extend(arguments);
+        Hub::serve_closed(data, &open, under)
+    }
+
+    /// A hub where people sign in.
+    pub(crate) fn serve_closed(data: &Path, arguments: &[&str], under: &[&str]) -> Hub {
         let mut words: Vec<&str> = under.to_vec();
-        words.extend([
-            PROGRAM,
-            "serve",
-            "--open",
-            "--listen",
-            "127.0.0.1:0",
-            "--data",
-            data.to_str().unwrap(),
-        ]);
+        words.extend([PROGRAM, "serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
         words.extend(arguments);
         let mut child = Command::new(words[0])
             .args(&words[1..])

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 
+mod access;
+mod auth;
 mod backup;
 mod browser;
 mod bulk;

@@ -54,7 +54,7 @@ const FINDINGS: &str = "
         if (here > level + 1) found.push(`${h.tagName} '${h.textContent}' after h${level}`);
         level = here;
     }
-    for (const i of document.querySelectorAll('input, select, textarea'))
+    for (const i of document.querySelectorAll('input:not([type=hidden]), select, textarea'))
         if (!i.labels || !i.labels.length || !i.labels[0].textContent.trim()) found.push(`no label: ${i.name}`);
     for (const a of document.querySelectorAll('a, button, summary'))
         if (!a.textContent.trim() && !a.getAttribute('aria-label')) found.push(`no name: ${a.outerHTML}`);
@@ -95,7 +95,7 @@ const FINDINGS: &str = "
     return found;
 ";
 
-fn is_well(browser: &Browser, page: &str) {
+pub(crate) fn is_well(browser: &Browser, page: &str) {
     assert_eq!(browser.script(FINDINGS), json!([]), "{page}");
 }
 

@@ -1,0 +1,215 @@
+//! `/auth/account`: where one is signed in, what apps one allowed what, one's password and second factor.
+
+use std::sync::Arc;
+
+use askama::Template;
+use auth::{Auth, Grant, Refusal, Session, User};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use search::Zone;
+
+use super::guest::Guest;
+use super::wording::{Line, lines};
+use super::{Desk, Start, away, away_with_password, go, invitation, refused};
+use crate::calendar::written_moment;
+use crate::shell::{Shell, respond};
+use crate::words::Words;
+
+/// A session, as it is shown.
+struct SessionLine {
+    id: String,
+    agent: String,
+    address: String,
+    began: String,
+    seen: String,
+    is_this: bool,
+}
+
+/// What an app was allowed, as it is shown.
+struct GrantLine {
+    id: String,
+    name: String,
+    since: String,
+    patient: Option<String>,
+    lines: Vec<Line>,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    shell: Shell,
+    form: String,
+    name: String,
+    login: String,
+    roles: Vec<String>,
+    sessions: Vec<SessionLine>,
+    grants: Vec<GrantLine>,
+    has_code: bool,
+    /// Secret and address of a second factor that is being set up.
+    new_code: Option<(String, String)>,
+    /// Recovery codes, shown this once.
+    recovery: Vec<String>,
+    left: usize,
+    rule: String,
+    said: Option<String>,
+    fault: Option<String>,
+}
+
+/// What is told after something was done.
+#[derive(Default)]
+struct Told {
+    new_code: Option<(String, String)>,
+    recovery: Vec<String>,
+    said: Option<String>,
+    fault: Option<String>,
+}
+
+fn drawn(desk: &Desk, guest: &Guest, told: Told) -> Result<AccountPage, Refusal> {
+    let words = guest.visit.words;
+    let (auth, zone) = (&desk.auth, Zone::named(desk.zone));
+    let Some((own, user)) = &guest.signed_in else {
+        return Err(Refusal::new(auth::Kind::LoginRequired, "nobody is signed in"));
+    };
+    // As it is now, not as it was before what was just done.
+    let user = auth.user(&user.id)?.unwrap_or_else(|| user.clone());
+    let written = |seconds: u64| {
+        let micros = i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000);
+        zone.as_ref().map(|zone| written_moment(micros, zone, words)).unwrap_or_default()
+    };
+    let session = |session: Session| SessionLine {
+        is_this: session.id == own.id,
+        agent: program(&session.agent),
+        address: session.address,
+        began: written(session.began),
+        seen: written(session.seen),
+        id: session.id,
+    };
+    let grant = |auth: &Auth, grant: Grant| -> Result<GrantLine, Refusal> {
+        let name = auth.client(&grant.client)?.map_or(grant.client, |client| client.name);
+        let scopes = auth::scope::Scopes::read(&grant.scopes).0;
+        Ok(GrantLine {
+            id: grant.id,
+            name,
+            since: written(grant.created),
+            patient: grant.patient.filter(|p| Some(p) != user.patient.as_ref()),
+            lines: lines(words, &scopes),
+        })
+    };
+    let role = |role: &String| words.say_code("role", role).unwrap_or_else(|| role.clone());
+    Ok(AccountPage {
+        shell: Shell::of(&guest.visit),
+        form: guest.token(),
+        roles: user.roles.iter().map(role).collect(),
+        sessions: auth.sessions(&user.id)?.into_iter().map(session).collect(),
+        grants: auth.grants(&user.id)?.into_iter().map(|g| grant(auth, g)).collect::<Result<_, _>>()?,
+        has_code: user.has_totp(),
+        left: user.recovery_codes(),
+        new_code: told.new_code,
+        recovery: told.recovery,
+        rule: invitation::rule(words),
+        said: told.said,
+        fault: told.fault,
+        name: user.name.clone(),
+        login: user.login.clone(),
+    })
+}
+
+/// The name in what a browser says of itself.
+fn program(agent: &str) -> String {
+    let known = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    let name = known.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| (*name).to_owned());
+    name.unwrap_or_else(|| agent.chars().take(40).collect())
+}
+
+/// Shows the page.
+pub(super) async fn page((State(desk), guest): Start) -> Response {
+    show(desk, guest, Told::default()).await
+}
+
+async fn show(desk: Desk, guest: Guest, told: Told) -> Response {
+    if guest.signed_in.is_none() {
+        return go("/auth/sign-in?return=%2Fauth%2Faccount", &[]);
+    }
+    let status = if told.fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let visit = guest.visit.clone();
+    match away(move || drawn(&desk, &guest, told)).await {
+        Ok(page) => respond(&visit, status, &page),
+        Err(refusal) => refused(&visit, refusal),
+    }
+}
+
+/// Does what one of the page's forms asks.
+pub(super) async fn change((State(desk), guest): Start) -> Response {
+    let words = guest.visit.words;
+    let Some((_, user)) = guest.signed_in.clone() else { return page((State(desk), guest)).await };
+    if !guest.is_believed() {
+        let told = Told { fault: Some(words.say("sign-in-late")), ..Told::default() };
+        return show(desk, guest, told).await;
+    }
+    let field = |name: &str| guest.field(name).to_owned();
+    let (auth, id, address) = (Arc::clone(&desk.auth), field("id"), guest.address.clone());
+    let done = match guest.field("action") {
+        "end-session" => away(move || auth.end_session(&user.id, &id).map(|()| Told::default())).await,
+        "end-grant" => away(move || end_grant(&auth, &user, &id)).await,
+        "begin-code" => {
+            away(move || Ok(Told { new_code: Some(auth.begin_totp(&user.id)?), ..Told::default() })).await
+        }
+        "confirm-code" => {
+            let code = field("code");
+            away(move || confirm(&auth, &user, &code, &address, words)).await
+        }
+        "password" => {
+            if guest.field("password") != guest.field("again") {
+                let told = Told { fault: Some(words.say("password-differs")), ..Told::default() };
+                return show(desk, guest, told).await;
+            }
+            let (current, password) = (field("current"), field("password"));
+            let changed = away_with_password(move || {
+                auth.sign_in(&user.login, &current, &address)?;
+                auth.set_password(&user.id, &password)
+            });
+            match changed.await {
+                // All sessions ended, this one too.
+                Ok(_) => return go("/auth/sign-in?return=%2Fauth%2Faccount", &[]),
+                Err(refusal) if refusal.kind == auth::Kind::InvalidRequest => {
+                    Ok(Told { fault: Some(invitation::will_not_do(words, &refusal)), ..Told::default() })
+                }
+                Err(refusal) => {
+                    Ok(Told { fault: Some(super::enter::in_words(words, &refusal)), ..Told::default() })
+                }
+            }
+        }
+        _ => Ok(Told::default()),
+    };
+    match done {
+        Ok(told) => show(desk, guest, told).await,
+        Err(refusal) => refused(&guest.visit, refusal),
+    }
+}
+
+/// Only one's own.
+fn end_grant(auth: &Auth, user: &User, id: &str) -> Result<Told, Refusal> {
+    if auth.grants(&user.id)?.iter().any(|grant| grant.id == id) {
+        auth.end_grant(id)?;
+    }
+    Ok(Told::default())
+}
+
+fn confirm(auth: &Auth, user: &User, code: &str, address: &str, words: Words) -> Result<Told, Refusal> {
+    match auth.confirm_totp(&user.id, code.trim(), address) {
+        Ok(recovery) => Ok(Told { recovery, said: Some(words.say("code-is-set-up")), ..Told::default() }),
+        Err(refusal) if refusal.kind == auth::Kind::AccessDenied => Ok(Told {
+            new_code: Some(auth.begin_totp(&user.id)?),
+            fault: Some(words.say("sign-in-wrong")),
+            ..Told::default()
+        }),
+        Err(refusal) => Err(refusal),
+    }
+}

@@ -1,0 +1,94 @@
+//! The vault of secrets of a data directory: opened by `serve`, and by `user` and `client` where no hub runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use auth::admin::{self, Task};
+use auth::vault::{DiskVault, VaultError};
+use auth::{Auth, Invitation, Settings};
+use serde_json::Value;
+
+use crate::cli::SignInArguments;
+use crate::hub_at;
+
+/// What has expired is removed so often.
+const TIDY: Duration = Duration::from_secs(600);
+
+fn folder(data: &Path) -> PathBuf {
+    data.join("auth")
+}
+
+/// Lets people and apps in, to a hub that is being served.
+pub(crate) fn serve(data: &Path, arguments: &SignInArguments, port: u16) -> Result<Arc<Auth>> {
+    let issuer = arguments.url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
+    let settings = Settings {
+        access_lifetime: arguments.token_lifetime,
+        session_idle: arguments.session_idle,
+        session_longest: arguments.session_longest,
+        may_register: arguments.allow_registration,
+        ..Settings::at(&issuer)
+    };
+    let auth = Arc::new(Auth::new(Box::new(DiskVault::open(&folder(data))?), settings));
+    auth.tidy()?;
+    if let Err(error) = admin::listen(&auth, &folder(data)) {
+        tracing::warn!(%error, "yojigen user and client do not reach this hub while it runs");
+    }
+    let tidied = Arc::downgrade(&auth);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(TIDY).await;
+            let Some(auth) = tidied.upgrade() else { return };
+            let done = tokio::task::spawn_blocking(move || auth.tidy()).await;
+            if let Ok(Err(error)) = done {
+                tracing::warn!(%error, "expired secrets could not be removed");
+            }
+        }
+    });
+    Ok(auth)
+}
+
+/// Says how the first operator comes in, if there is nobody yet.
+pub(crate) fn greet(auth: &Auth) -> Result<()> {
+    if auth.has_no_users()? {
+        let secret = auth.invite(&Invitation::FirstOperator)?;
+        say!("  first operator, once, within the hour:");
+        say!("         {}/auth/invitation?secret={secret}", auth.settings().issuer);
+    }
+    Ok(())
+}
+
+/// Performs a task on a hub that is stopped, or by the one that runs; what it tells.
+pub(crate) fn perform(data: &Path, url: Option<&str>, task: &Task) -> Result<Value> {
+    hub_at::must_exist(data)?;
+    let folder = folder(data);
+    match DiskVault::open(&folder) {
+        Ok(vault) => {
+            // Only links that are printed carry it.
+            let auth = Auth::new(Box::new(vault), Settings::at(url.unwrap_or("http://localhost:8080")));
+            admin::perform(&auth, task).map_err(|refusal| anyhow!(refusal.description))
+        }
+        Err(VaultError::Busy(_)) => {
+            let told = admin::send(&folder, task).with_context(|| {
+                format!(
+                    "{} is in use, and the hub that uses it does not answer at its socket",
+                    folder.display()
+                )
+            })?;
+            told.map_err(|why| anyhow!(why))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A password from standard input: its first line.
+pub(crate) fn password_from_input() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("reading the password")?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        bail!("no password came on standard input");
+    }
+    Ok(password.to_owned())
+}
