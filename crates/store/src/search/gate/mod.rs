@@ -3,6 +3,14 @@
 //! Whether a row's person is one of theirs is asked once a person; whether its entries satisfy a grant's criteria is
 //! read from the row list of its current version. A stream of candidates leaps from person to person, so that what may
 //! not be seen costs a step a person, and nothing at all where the persons are few and known.
+//!
+//! Here rows are decided on; [`consented`] asks the persons' own decisions, [`link`] puts grants into numbers, [`leap`] passes over persons.
+
+mod consented;
+mod leap;
+mod link;
+
+pub(super) use self::leap::Gated;
 
 use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
@@ -10,76 +18,21 @@ use std::sync::Arc;
 use fhir::r4;
 use rocksdb::DBRawIterator;
 use rustc_hash::FxHashMap;
-use search::condition::{Condition, Now, Numbers as _, after_prefix};
+use search::condition::{Condition, Numbers as _, after_prefix};
 use search::query::Criterion;
-use search::{Parameter, parameters};
 
+use self::consented::PersonProvisions;
+use self::link::{LinkedGrant, Persons, RowTest};
 use super::cursor::Rows;
-use super::stream::Stream;
 use super::{Failure, Searcher};
 use crate::engine::Family;
-use crate::fold::type_of;
+use crate::layout::heads;
 use crate::layout::heads::Head;
-use crate::layout::{heads, live};
 use crate::numbers::{NUMBER_BYTES, ResourceNumber, SEAT_BYTES, Seat, number_bytes, read_number};
-use search::restriction::{ConsentText, Grant, Provision, Restriction, Verdict, Whose};
+use search::restriction::{Grant, Restriction, Verdict, Whose};
 
 /// More persons than this are not remembered; the memory begins anew.
 const REMEMBERED: usize = 100_000;
-
-/// Criteria linked to numbers, for one row.
-#[derive(Default)]
-struct RowTest {
-    conditions: Vec<Condition>,
-    /// Its number is one of each of these.
-    ids: Vec<Vec<ResourceNumber>>,
-    /// It holds a criterion no row can be asked for; such a test never holds.
-    is_impossible: bool,
-}
-
-impl RowTest {
-    fn link(now: &Searcher<'_>, criteria: &[Criterion], type_number: u8) -> Result<RowTest, Failure> {
-        let mut test = RowTest::default();
-        // What is said of several types (`_tag`) stands under each type's own number.
-        let set = parameters().of(type_of(type_number));
-        let own = |parameter: &Parameter| set.named(parameter.code).filter(|own| own.kind == parameter.kind);
-        for criterion in criteria {
-            match criterion {
-                Criterion::Values { parameter, any_of, is_negated } => match own(parameter) {
-                    Some(parameter) => {
-                        let instant = Now(now.instant);
-                        let condition = Condition::values(parameter, any_of, *is_negated, now, instant);
-                        test.conditions.push(condition);
-                    }
-                    None => test.is_impossible = true,
-                },
-                Criterion::Missing { parameter, is_missing } => match own(parameter) {
-                    Some(parameter) => test.conditions.push(Condition::presence(parameter, *is_missing)),
-                    None => test.is_impossible = true,
-                },
-                Criterion::Id(ids) => {
-                    let mut numbers = Vec::with_capacity(ids.len());
-                    for id in ids {
-                        numbers.extend(now.number_of(type_number, id)?);
-                    }
-                    test.ids.push(numbers);
-                }
-                _ => test.is_impossible = true,
-            }
-        }
-        Ok(test)
-    }
-
-    fn holds<'e>(
-        &self,
-        number: ResourceNumber,
-        entries: impl Iterator<Item = (u8, &'e [u8], &'e [u8])> + Clone,
-    ) -> bool {
-        !self.is_impossible
-            && self.ids.iter().all(|ids| ids.contains(&number))
-            && self.conditions.iter().all(|c| c.holds(entries.clone()))
-    }
-}
 
 /// The entries of a row that is to be decided on.
 pub(crate) enum Entries<'e> {
@@ -88,22 +41,6 @@ pub(crate) enum Entries<'e> {
     /// Those of a version not written yet: parameter's number, key, extra.
     Given(&'e [(u8, Vec<u8>, Vec<u8>)]),
 }
-
-/// What a grant's persons are, in numbers.
-enum Persons {
-    Anyone,
-    Nobody,
-    Listed(Vec<ResourceNumber>),
-    /// Prefixes of live rows whose seats lie with the persons.
-    Rows(Vec<Vec<u8>>),
-}
-
-struct LinkedGrant {
-    persons: OnceCell<Persons>,
-    tests: RefCell<FxHashMap<u8, Arc<RowTest>>>,
-}
-
-type PersonProvisions = Arc<[(Provision, RefCell<FxHashMap<u8, Arc<RowTest>>>)]>;
 
 /// A restriction, linked to one state.
 pub(crate) struct Gate<'v> {
@@ -446,142 +383,9 @@ impl<'v> Gate<'v> {
         let head = Head::decode(&value)?;
         Ok(Seat { person: head.person_at(self.now.at), resource: seat.resource })
     }
-
-    /// What the person's Consents say of a row: permit, deny, or nothing.
-    fn consented(&self, type_number: u8, seat: Seat, entries: &Entries<'_>) -> Result<Option<bool>, Failure> {
-        if seat.person.0 == 0 {
-            return Ok(None);
-        }
-        let mut decided: Option<(u32, bool)> = None;
-        for (provision, tests) in self.provisions(seat.person)?.iter() {
-            if !provision.types.has_number(type_number) {
-                continue;
-            }
-            let rank = (provision.specificity, !provision.is_permit);
-            if decided.is_some_and(|(s, is_permit)| rank <= (s, !is_permit)) {
-                continue;
-            }
-            let is_concerned = provision.criteria.is_empty() || {
-                let test = self.test(tests, &provision.criteria, type_number)?;
-                self.holds(&test, type_number, seat, entries)?
-            };
-            if is_concerned {
-                decided = Some((provision.specificity, provision.is_permit));
-            }
-        }
-        Ok(decided.map(|(_, is_permit)| is_permit))
-    }
-
-    /// What the Consents of a person and of the Patients linked with them say.
-    fn provisions(&self, person: ResourceNumber) -> Result<PersonProvisions, Failure> {
-        if let Some(known) = self.consents.borrow().get(&person) {
-            return Ok(Arc::clone(known));
-        }
-        let mut found = Vec::new();
-        if let Some(consents) = &self.restriction.consents {
-            let consent = r4().resource_number(r4().well_known().consent).unwrap_or(u8::MAX);
-            for patient in self.now.linked(person)? {
-                let prefix = [[consent, live::ALL].as_slice(), &number_bytes(patient.0)].concat();
-                let mut rows = Rows::new(&self.now, &prefix, &after_prefix(&prefix), false)?;
-                while rows.is_valid() {
-                    if let Some(kept) = self.now.kept_here(rows.seat())?
-                        && let Some((text, _)) = &kept.text
-                    {
-                        let consent = ConsentText { id: &kept.id, version: kept.version, text };
-                        let provisions = consents.provisions(consent, self.now.instant);
-                        found.extend(provisions.iter().map(|p| (p.clone(), RefCell::default())));
-                    }
-                    rows.advance()?;
-                }
-            }
-        }
-        let found: PersonProvisions = found.into();
-        let mut memory = self.consents.borrow_mut();
-        if memory.len() >= REMEMBERED {
-            memory.clear();
-        }
-        memory.insert(person, Arc::clone(&found));
-        Ok(found)
-    }
 }
 
 /// The bit of a grant; one beyond the last bit admits nothing.
 fn bit(at: u32) -> u128 {
     1u128.checked_shl(at).unwrap_or(0)
-}
-
-/// Candidates of those persons whose rows may be seen.
-pub(super) struct Gated<'s, 'v> {
-    inner: Box<dyn Stream + 's>,
-    gate: &'s Gate<'v>,
-    type_number: u8,
-    persons: Option<Vec<ResourceNumber>>,
-    is_backward: bool,
-}
-
-impl<'s, 'v> Gated<'s, 'v> {
-    pub(super) fn new(
-        inner: Box<dyn Stream + 's>,
-        gate: &'s Gate<'v>,
-        type_number: u8,
-        is_backward: bool,
-    ) -> Result<Gated<'s, 'v>, Failure> {
-        let persons = gate.persons(type_number)?;
-        let mut stream = Gated { inner, gate, type_number, persons, is_backward };
-        stream.settle()?;
-        Ok(stream)
-    }
-
-    /// The first seat that may follow one whose person has nothing to see.
-    fn next_seat(&self, person: ResourceNumber) -> Option<Seat> {
-        let next = match &self.persons {
-            Some(persons) if self.is_backward => {
-                persons.get(persons.partition_point(|p| *p < person).checked_sub(1)?).copied()?
-            }
-            Some(persons) => persons.get(persons.partition_point(|p| *p <= person)).copied()?,
-            None if self.is_backward => ResourceNumber(person.0.checked_sub(1)?),
-            None => ResourceNumber(person.0 + 1),
-        };
-        let resource =
-            if self.is_backward { ResourceNumber((1 << (8 * NUMBER_BYTES)) - 1) } else { ResourceNumber(0) };
-        Some(Seat { person: next, resource })
-    }
-
-    fn settle(&mut self) -> Result<(), Failure> {
-        while let Some(seat) = self.inner.current() {
-            let is_listed = self.persons.as_ref().is_none_or(|p| p.binary_search(&seat.person).is_ok());
-            if is_listed && self.gate.may_have(self.type_number, seat.person)? {
-                return Ok(());
-            }
-            self.gate.now.budget.take()?;
-            match self.next_seat(seat.person) {
-                Some(next) => self.inner.seek(next)?,
-                None => {
-                    self.inner = Box::new(super::stream::List::new(Vec::new(), self.is_backward));
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Stream for Gated<'_, '_> {
-    fn current(&self) -> Option<Seat> {
-        self.inner.current()
-    }
-
-    fn is_certain(&self) -> bool {
-        self.inner.is_certain()
-    }
-
-    fn advance(&mut self) -> Result<(), Failure> {
-        self.inner.advance()?;
-        self.settle()
-    }
-
-    fn seek(&mut self, seat: Seat) -> Result<(), Failure> {
-        self.inner.seek(seat)?;
-        self.settle()
-    }
 }

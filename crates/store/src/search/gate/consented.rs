@@ -1,0 +1,83 @@
+//! What persons decided about their own rows, as their Consents in the store say it.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use fhir::r4;
+use rustc_hash::FxHashMap;
+use search::condition::after_prefix;
+use search::restriction::{ConsentText, Provision};
+
+use super::super::Failure;
+use super::super::cursor::Rows;
+use super::link::RowTest;
+use super::{Entries, Gate, REMEMBERED};
+use crate::layout::live;
+use crate::numbers::{ResourceNumber, Seat, number_bytes};
+
+/// What a person's Consents say, each linked to numbers where it is first asked.
+pub(super) type PersonProvisions = Arc<[(Provision, RefCell<FxHashMap<u8, Arc<RowTest>>>)]>;
+
+impl Gate<'_> {
+    /// What the person's Consents say of a row: permit, deny, or nothing.
+    pub(super) fn consented(
+        &self,
+        type_number: u8,
+        seat: Seat,
+        entries: &Entries<'_>,
+    ) -> Result<Option<bool>, Failure> {
+        if seat.person.0 == 0 {
+            return Ok(None);
+        }
+        let mut decided: Option<(u32, bool)> = None;
+        for (provision, tests) in self.provisions(seat.person)?.iter() {
+            if !provision.types.has_number(type_number) {
+                continue;
+            }
+            let rank = (provision.specificity, !provision.is_permit);
+            if decided.is_some_and(|(s, is_permit)| rank <= (s, !is_permit)) {
+                continue;
+            }
+            let is_concerned = provision.criteria.is_empty() || {
+                let test = self.test(tests, &provision.criteria, type_number)?;
+                self.holds(&test, type_number, seat, entries)?
+            };
+            if is_concerned {
+                decided = Some((provision.specificity, provision.is_permit));
+            }
+        }
+        Ok(decided.map(|(_, is_permit)| is_permit))
+    }
+
+    /// What the Consents of a person and of the Patients linked with them say.
+    fn provisions(&self, person: ResourceNumber) -> Result<PersonProvisions, Failure> {
+        if let Some(known) = self.consents.borrow().get(&person) {
+            return Ok(Arc::clone(known));
+        }
+        let mut found = Vec::new();
+        if let Some(consents) = &self.restriction.consents {
+            let consent = r4().resource_number(r4().well_known().consent).unwrap_or(u8::MAX);
+            for patient in self.now.linked(person)? {
+                let prefix = [[consent, live::ALL].as_slice(), &number_bytes(patient.0)].concat();
+                let mut rows = Rows::new(&self.now, &prefix, &after_prefix(&prefix), false)?;
+                while rows.is_valid() {
+                    if let Some(kept) = self.now.kept_here(rows.seat())?
+                        && let Some((text, _)) = &kept.text
+                    {
+                        let consent = ConsentText { id: &kept.id, version: kept.version, text };
+                        let provisions = consents.provisions(consent, self.now.instant);
+                        found.extend(provisions.iter().map(|p| (p.clone(), RefCell::default())));
+                    }
+                    rows.advance()?;
+                }
+            }
+        }
+        let found: PersonProvisions = found.into();
+        let mut memory = self.consents.borrow_mut();
+        if memory.len() >= REMEMBERED {
+            memory.clear();
+        }
+        memory.insert(person, Arc::clone(&found));
+        Ok(found)
+    }
+}
