@@ -14,10 +14,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use fhir::{Issue, IssueType};
-use hub::{Access, Failure, Hub, Kind};
+use hub::{Access, Failure, Hub, Kind, Peer};
 use ledger::Action;
 
-use crate::{Shared, audit, rest};
+use crate::edge::rates::TooMany;
+use crate::{Shared, audit, oauth, rest};
 
 /// What anyone may see: nothing of anybody's.
 const PUBLIC: &[&str] = &["/fhir/metadata", "/health", "/ready", "/openapi.json"];
@@ -132,10 +133,23 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
     let Some(auth) = &app.auth else { return next.run(request).await };
     let path = request.uri().path();
     if PUBLIC.contains(&path) || path.starts_with("/assets/") {
-        return next.run(request).await;
+        return match stranger(&app, &request) {
+            // Whether the hub lives may always be asked.
+            Err(too_many) if !matches!(path, "/health" | "/ready") => rest::respond_with_too_many(too_many),
+            _ => next.run(request).await,
+        };
     }
     let is_page = !is_fhir(path) && request.method() == Method::GET;
-    match auth.identify(request.headers(), request.method()) {
+    let known = auth.identify(request.headers(), request.method());
+    let taken = match &known {
+        Ok(Some(of)) => app.limiter.known(of.client.as_deref(), of.is_user.then_some(of.subject.as_str())),
+        _ => stranger(&app, &request),
+    };
+    if let Err(too_many) = taken {
+        // It is not told in the ledger, which could be filled by it.
+        return rest::respond_with_too_many(too_many);
+    }
+    match known {
         // Figures on the hub's working are for those who run it.
         Ok(Some(identity)) if path == "/metrics" && !runs_the_hub(&identity) => {
             let message = "metrics are for operators";
@@ -170,6 +184,11 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
     }
 }
 
+/// Takes a request of somebody who is not known.
+fn stranger(app: &Shared, request: &Request) -> Result<(), TooMany> {
+    request.extensions().get::<Peer>().map_or(Ok(()), |peer| app.limiter.unknown(peer.0))
+}
+
 fn is_fhir(path: &str) -> bool {
     path == "/fhir" || path.starts_with("/fhir/")
 }
@@ -199,6 +218,9 @@ pub(crate) fn of_request(app: &Shared, request: &Request) -> Access {
 
 /// Sign-ins and sign-outs, tokens given and refused are in the ledger, on disk, before they are answered.
 pub(crate) async fn sign_ins(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    if let Err(too_many) = stranger(&app, &request) {
+        return oauth::too_many(too_many);
+    }
     let is_post = request.method() == Method::POST;
     let action = match request.uri().path() {
         "/auth/sign-in" if is_post => Action::SignIn,

@@ -5,8 +5,10 @@
 //!   that it takes no one else's time; and what all requests hold in memory is bounded.
 //! * [`identity`]: who asks, and what that lets them do; [`oauth`]: how programs come by tokens.
 //! * [`open`]: a hub without authorisation answers only to its own machine.
+//! * [`edge`]: what stands between the internet and the hub: TLS, limits of connections and requests, strict framing.
 
 mod audit;
+mod edge;
 mod health;
 mod identity;
 mod lanes;
@@ -16,6 +18,7 @@ mod open;
 mod rest;
 mod websocket;
 
+pub use edge::{Acme, Certificates, ConnectionLimits, Edge, Rates, Source};
 pub use lanes::LaneLimits;
 pub use listen::{Running, start};
 
@@ -47,6 +50,8 @@ pub struct Config {
     pub auth: Option<Arc<Auth>>,
     /// Proxies that are believed when they name whom they speak for.
     pub trusted_proxies: Vec<IpAddr>,
+    /// How the hub meets the internet.
+    pub edge: Edge,
 }
 
 /// What every request shares.
@@ -65,6 +70,8 @@ pub(crate) struct App {
     pub(crate) news: broadcast::Sender<String>,
     /// Websockets that are open.
     pub(crate) websockets: AtomicUsize,
+    /// Requests of late.
+    pub(crate) limiter: edge::rates::Limiter,
 }
 
 impl App {

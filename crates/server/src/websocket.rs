@@ -65,7 +65,8 @@ pub(crate) async fn handle(
         return rest::respond_with_issue(503, &Issue::error(IssueType::Throttled, message));
     };
     let host = open::host(request.headers(), request.uri()).unwrap_or("localhost");
-    let base = format!("http://{host}/fhir");
+    let base =
+        app.auth.as_ref().map_or_else(|| format!("http://{host}/fhir"), |a| a.settings().fhir_base.clone());
     upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
         let app = Arc::clone(&seat.0);
         let mut connection = Connection { socket, subscriptions, base, bound: Vec::new() };

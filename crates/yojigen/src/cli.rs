@@ -7,6 +7,7 @@
 mod access;
 mod client;
 mod config;
+mod edge;
 mod ledger;
 mod log;
 mod serve;
@@ -17,6 +18,7 @@ pub(crate) use self::access::{
 };
 pub(crate) use self::client::{ClientKindArgument, ClientTask};
 pub(crate) use self::config::ConfigTask;
+pub(crate) use self::edge::{EdgeArguments, host};
 pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};
 pub(crate) use self::log::{LogShowArguments, LogTailArguments, LogTask};
 pub(crate) use self::serve::{

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use hub::Dated;
 use population::Settings;
 
-use crate::cli::{DemoArguments, SubscriptionArguments};
+use crate::cli::{DemoArguments, EdgeArguments, SubscriptionArguments};
 use crate::hub_at::{self, Opening};
 use crate::import::recorded::{Sorter, record_all};
 use crate::import::report::Report;
@@ -49,7 +49,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     }
     let hub = hub_at::open(&opening(&arguments.data, None))?;
     let lanes = server::LaneLimits::default();
-    serve::serve(hub, arguments.listen, &arguments.data, lanes, None, &SubscriptionArguments::default())
+    let (edge, subscriptions) = (EdgeArguments::default(), SubscriptionArguments::default());
+    serve::serve(hub, arguments.listen, &arguments.data, lanes, None, &edge, &subscriptions)
 }
 
 fn opening(path: &Path, seed: Option<u64>) -> Opening<'_> {

@@ -15,6 +15,7 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod edge;
 mod export;
 mod hub_at;
 mod import;

@@ -17,11 +17,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{
-    AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
-    SignInArguments, SubscriptionArguments,
+    AuditArgument, ConditionalDeleteArgument, EdgeArguments, ReferencesArgument, ResourceLimitArguments,
+    ServeArguments, SignInArguments, SubscriptionArguments,
 };
 use crate::hub_at::{self, Opening};
-use crate::vault;
+use crate::{edge, vault};
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
@@ -77,7 +77,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     }
     hub.match_model = arguments.match_weights.as_deref().map(match_weights).transpose()?;
     let sign_in = (!arguments.open).then_some(&arguments.sign_in);
-    serve(hub, arguments.listen, &arguments.data.data, lanes, sign_in, &arguments.subscriptions)
+    let (edge, subscriptions) = (&arguments.edge, &arguments.subscriptions);
+    serve(hub, arguments.listen, &arguments.data.data, lanes, sign_in, edge, subscriptions)
 }
 
 fn match_weights(file: &Path) -> Result<Arc<MatchModel>> {
@@ -95,13 +96,15 @@ pub(crate) fn findings(arguments: &ServeArguments) -> Vec<String> {
         found.push(format!("listen: {error}"));
     }
     let is_secure = arguments.sign_in.url.as_ref().is_some_and(|url| url.starts_with("https://"));
-    if !arguments.open && !is_secure && !arguments.listen.ip().is_loopback() {
+    if !arguments.open && !is_secure && !arguments.edge.is_https() && !arguments.listen.ip().is_loopback() {
         found.push(format!(
-            "listen: {} can be reached by others, and passwords and tokens would travel readable by all; put a proxy that \
-             speaks https before the hub and say its address with --url https://…",
+            "listen: {} can be reached by others, and passwords and tokens would travel readable by all; give the hub a \
+             certificate (--tls-certificate, --acme), or put a proxy that speaks https before it and say its address with \
+             --url https://…",
             arguments.listen
         ));
     }
+    found.extend(arguments.edge.findings(arguments));
     let ServeArguments { resources, limits, .. } = arguments;
     for (small, value, large, most) in [
         ("count", limits.count, "max-count", limits.max_count),
@@ -166,6 +169,7 @@ pub(crate) fn serve(
     data: &Path,
     lanes: LaneLimits,
     sign_in: Option<&SignInArguments>,
+    edge: &EdgeArguments,
     arguments: &SubscriptionArguments,
 ) -> Result<ExitCode> {
     hub.subscription_rules = Arc::new(rules(arguments)?);
@@ -178,7 +182,13 @@ pub(crate) fn serve(
         let is_audited = hub.ledger.is_some();
         let pages = web::pages(hub.clone());
         let port = listener.local_addr()?.port();
-        let auth = sign_in.map(|arguments| vault::serve(data, arguments, port)).transpose()?;
+        let issuer = edge::issuer(edge, sign_in.and_then(|s| s.url.as_deref()), port);
+        let redirect = match edge.redirect_http {
+            Some(to) => Some(TcpListener::bind(to).await.with_context(|| format!("listening on {to}"))?),
+            None => None,
+        };
+        let edge = edge::edge(edge, data, &issuer)?;
+        let auth = sign_in.map(|arguments| vault::serve(data, arguments, &issuer)).transpose()?;
         let sign_in_pages = auth.clone().map(|auth| web::sign_in_pages(auth, &zone)).unwrap_or_default();
         let base = match &auth {
             Some(auth) => auth.settings().fhir_base.clone(),
@@ -199,8 +209,12 @@ pub(crate) fn serve(
             subscriptions: Some(subscriptions),
             auth: auth.clone(),
             trusted_proxies: sign_in.map(|s| s.trusted_proxies.clone()).unwrap_or_default(),
+            edge,
         };
         let running = server::start(listener, hub, config, pages, sign_in_pages)?;
+        if let Some(listener) = redirect {
+            running.redirect(listener, &issuer);
+        }
         let to_whom = if auth.is_some() { "to who is signed in" } else { "open to this machine" };
         say!("Yojigen serves {} ({to_whom}; dates without a zone are in {zone})", data.display());
         say!("  pages  {}/", base.trim_end_matches("/fhir"));

@@ -21,14 +21,13 @@ fn folder(data: &Path) -> PathBuf {
 }
 
 /// Lets people and apps in, to a hub that is being served.
-pub(crate) fn serve(data: &Path, arguments: &SignInArguments, port: u16) -> Result<Arc<Auth>> {
-    let issuer = arguments.url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
+pub(crate) fn serve(data: &Path, arguments: &SignInArguments, issuer: &str) -> Result<Arc<Auth>> {
     let settings = Settings {
         access_lifetime: arguments.token_lifetime,
         session_idle: arguments.session_idle,
         session_longest: arguments.session_longest,
         may_register: arguments.allow_registration,
-        ..Settings::at(&issuer)
+        ..Settings::at(issuer)
     };
     let auth = Arc::new(Auth::new(Box::new(DiskVault::open(&folder(data))?), settings));
     auth.tidy()?;

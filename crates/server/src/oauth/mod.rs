@@ -13,6 +13,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+
+use crate::edge::rates::TooMany;
 use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer};
 
 /// Addresses that apps in browsers of other origins may use. No cookie ever goes with such a request.
@@ -101,6 +103,13 @@ fn refused(refusal: &Refusal) -> Response {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
     }
     response
+}
+
+/// A request that is one too many, as OAuth says it.
+pub(crate) fn too_many(too_many: TooMany) -> Response {
+    let TooMany { of, wait } = too_many;
+    let why = format!("too many requests of this {of}; the next is taken in {wait} seconds");
+    refused(&Refusal { retry_after: Some(wait), ..Refusal::new(Kind::Throttled, why) })
 }
 
 /// Does what waits for the disk, or takes long on purpose, away from the threads that serve.

@@ -1,6 +1,6 @@
 //! Bodies of requests: their size, their memory.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::header;
@@ -11,10 +11,14 @@ use hub::{Failure, Kind};
 use search::query::Pair;
 
 use crate::Shared;
+use crate::edge::pace::{Unpaced, unpaced};
 use crate::lanes::BodyRoom;
 
-/// A body must keep coming: no pause may be longer.
+/// No pause of a body may be longer, and no wait for room by whoever holds none.
 const PAUSE: Duration = Duration::from_secs(30);
+
+/// Whoever holds room waits so long for more, in all: many who hold some and wait for more would wait for each other.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A body and the room it takes; keep both until it is done with.
 pub(crate) struct Body {
@@ -33,6 +37,7 @@ pub(crate) async fn read(app: &Shared, request: Request, limit: usize) -> Result
     let mut body = request.into_body();
     let mut bytes = BytesMut::new();
     let mut first: Option<Bytes> = None;
+    let mut patience = PATIENCE;
     loop {
         let frame = match tokio::time::timeout(PAUSE, body.frame()).await {
             Err(_) => {
@@ -44,6 +49,14 @@ pub(crate) async fn read(app: &Shared, request: Request, limit: usize) -> Result
             }
             Ok(None) => break,
             Ok(Some(Err(error))) => {
+                match unpaced(&error) {
+                    Some(Unpaced::TooSlow) => {
+                        let message = Unpaced::TooSlow.to_string();
+                        return Err(Failure::new(Kind::Timeout, IssueType::Timeout, message));
+                    }
+                    Some(Unpaced::TooLong) => return Err(too_large(limit)),
+                    None => {}
+                }
                 return Err(Failure::new(
                     Kind::Invalid,
                     IssueType::Invalid,
@@ -57,7 +70,13 @@ pub(crate) async fn read(app: &Shared, request: Request, limit: usize) -> Result
         if length > limit {
             return Err(too_large(limit));
         }
-        let granted = tokio::time::timeout(PAUSE, app.lanes.grow(&mut room, length)).await;
+        let asked = Instant::now();
+        let holds_some = length > data.len();
+        let wait = if holds_some { patience } else { PAUSE };
+        let granted = tokio::time::timeout(wait, app.lanes.grow(&mut room, length)).await;
+        if holds_some {
+            patience = patience.saturating_sub(asked.elapsed());
+        }
         match granted {
             Ok(true) => {}
             Ok(false) => return Err(too_large(app.lanes.limits.body_bytes)),

@@ -25,6 +25,7 @@ use search::query::Pair;
 use self::format::{Format, Presentation};
 pub(crate) use self::headers::decode;
 pub(crate) use self::jobs::file as job_file;
+use crate::edge::rates::TooMany;
 use crate::{Shared, audit, identity, open};
 
 /// What every interaction needs to know of its request.
@@ -303,6 +304,15 @@ fn of_failure(failure: &Failure) -> Answer {
 /// A failure as a response.
 pub(crate) fn respond_with_failure(failure: &Failure) -> AxumResponse {
     respond(of_failure(failure))
+}
+
+/// A request that is one too many.
+pub(crate) fn respond_with_too_many(too_many: TooMany) -> AxumResponse {
+    let TooMany { of, wait } = too_many;
+    let message = format!("too many requests of this {of}; the next is taken in {wait} seconds");
+    let issue = Issue::error(IssueType::Throttled, message);
+    let answer = Answer::json(429, outcome::outcome(std::slice::from_ref(&issue)));
+    respond(answer.with(header::RETRY_AFTER, wait.to_string()))
 }
 
 /// One finding as an OperationOutcome.

@@ -1,6 +1,6 @@
 //! How a hub is served.
 
-use super::DataArguments;
+use super::{DataArguments, EdgeArguments};
 use crate::config::Within;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub data: DataArguments,
-    /// Where to listen; beside loopback only where --url says how the hub is reached by https
+    /// Where to listen; beside loopback only with a certificate, or where --url says how the hub is reached by https
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Let everyone on this machine read and write everything, without signing in
@@ -40,6 +40,8 @@ pub(crate) struct ServeArguments {
     pub match_weights: Option<PathBuf>,
     #[command(flatten)]
     pub sign_in: SignInArguments,
+    #[command(flatten)]
+    pub edge: EdgeArguments,
     #[command(flatten)]
     pub subscriptions: SubscriptionArguments,
     #[command(flatten)]

@@ -225,6 +225,7 @@ mod tests {
         };
         let (resource, search) = (fhir::Limits::default(), hub::SearchLimits::default());
         let (lanes, store) = (server::LaneLimits::default(), store::Limits::default());
+        let (connections, rates) = (server::ConnectionLimits::default(), server::Rates::default());
         for (name, value) in [
             ("max-resource", resource.resource_bytes as u64 >> 20),
             ("max-entries", resource.bundle_entries as u64),
@@ -240,6 +241,13 @@ mod tests {
             ("light-rows", lanes.light_rows),
             ("write-buffer", store.write_buffer as u64 >> 20),
             ("background-jobs", store.background_jobs as u64),
+            ("connections", connections.all as u64),
+            ("connections-per-address", connections.per_address as u64),
+            ("connection-idle", connections.idle.as_secs()),
+            ("rate-per-client", rates.per_client),
+            ("rate-per-person", rates.per_person),
+            ("rate-per-address", rates.per_address),
+            ("rate-burst", rates.burst),
         ] {
             assert_eq!(default(name), value, "{name}");
         }

@@ -87,6 +87,13 @@ impl Hub {
         self.child.wait().unwrap().success()
     }
 
+    /// The memory it has, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() << 10
+    }
+
     /// A request: status, headers, body.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         try_send(&self.agent, &self.base, method, path, headers, body)

@@ -1,0 +1,1 @@
+//! A certificate from a certificate authority.

@@ -1,0 +1,1 @@
+//! Whose pages may ask.
