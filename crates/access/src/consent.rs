@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fhir::date_time::Micros;
 use fhir::{Limits, NodeRef, TypeId, json, r4};
 use search::query::{self, Criterion, Reading, literal};
-use search::restriction::{ConsentText, Consents, Provision, Types};
+use search::restriction::{ConsentText, Consents, Moment, Provision, Types};
 use search::{Zone, parameters};
 
 use crate::subject::{Purpose, Subject};
@@ -65,14 +65,16 @@ type Known = HashMap<String, (u64, Arc<[Parsed]>)>;
 #[derive(Debug)]
 pub struct ConsentMemory {
     zone: Zone,
+    clock: fn() -> Micros,
     known: Mutex<Known>,
 }
 
 impl ConsentMemory {
-    /// Nothing read yet.
+    /// Nothing read yet. What is in force now is what the clock says (microseconds since 1970 UTC): a Consent ends when its
+    /// time ends, whether or not something is written then.
     #[must_use]
-    pub fn new(zone: Zone) -> ConsentMemory {
-        ConsentMemory { zone, known: Mutex::default() }
+    pub fn new(zone: Zone, clock: fn() -> Micros) -> ConsentMemory {
+        ConsentMemory { zone, clock, known: Mutex::default() }
     }
 
     /// What Consents say to a subject.
@@ -105,7 +107,11 @@ struct ForSubject {
 }
 
 impl Consents for ForSubject {
-    fn provisions(&self, consent: ConsentText<'_>, now: Micros) -> Arc<[Provision]> {
+    fn provisions(&self, consent: ConsentText<'_>, moment: Moment) -> Arc<[Provision]> {
+        let now = match moment {
+            Moment::Now { at_least } => (self.memory.clock)().max(at_least),
+            Moment::Then(then) => then,
+        };
         let parsed = self.memory.parsed(consent);
         let concerning = parsed.iter().filter(|p| p.concerns(&self.subject, now));
         concerning.flat_map(|p| p.provisions.iter().cloned()).collect()

@@ -46,7 +46,7 @@ mod update;
 pub use access::Access;
 pub use audit::{Audited, Peer, unwritten};
 pub use audit_event::{AuditEventRequest, OWN_IDS};
-pub use clock::{OsEntropy, SystemClock};
+pub use clock::{OsEntropy, SystemClock, now};
 pub use conditional::{ATTEMPTS, ConditionalDelete};
 pub use everything::EverythingRequest;
 pub use failure::{Failure, Kind};
@@ -150,7 +150,7 @@ impl Hub {
             ledger: None,
             bell: Arc::default(),
             policy: Arc::new(Policy::standard(zone.clone())),
-            consents: Arc::new(ConsentMemory::new(zone)),
+            consents: Arc::new(ConsentMemory::new(zone, clock::now)),
             seal: seal::Seal::new(),
         }
     }

@@ -17,7 +17,7 @@ use crate::layout::remains::Remains;
 use crate::layout::rows;
 use crate::numbers::{Place, Seat};
 use crate::proposal::{Action, Proposal, Rejection};
-use crate::search::SystemNames;
+use crate::search::Memory;
 
 /// A replay makes no nonces: those of the bodies are taken over.
 struct NoEntropy;
@@ -141,7 +141,7 @@ pub(crate) fn fold_all(
     let Content::Settings(mut settings) = first.entry.content else {
         return Err(corrupt("entry 1 of the log", "it does not state the settings"));
     };
-    let mut fold = Fold::begin(target, settings.clone(), first.entry.instant, SystemNames::default())?;
+    let mut fold = Fold::begin(target, settings.clone(), first.entry.instant, Memory::default())?;
     let mut last = first.place;
     while let Some(Logged { place, chain, entry, mut bodies }) = source.next()? {
         match entry.content {

@@ -17,7 +17,7 @@ use crate::numbers::Place;
 use crate::proposal::{Outcome, Proposal, Rejection};
 use crate::reader::Reader;
 use crate::references::ReferencePolicy;
-use crate::search::SystemNames;
+use crate::search::{Memory, SystemNames};
 use crate::space::Disk;
 
 /// How a store is opened.
@@ -75,7 +75,7 @@ pub(crate) struct Published {
 
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) systems: SystemNames,
+    pub(crate) memory: Memory,
     pub(crate) zone: Zone,
     pub(crate) settings: Settings,
     references: ReferencePolicy,
@@ -123,24 +123,25 @@ impl Store {
         let Options { limits, zone, mut clock, entropy, references } = options;
         let engine = Arc::new(Engine::open(path, &limits)?);
         let systems = SystemNames::read(&View::newest(&engine)?)?;
-        let mut fold = match Fold::open(&engine, systems.clone())? {
+        let memory = Memory { systems, ..Memory::default() };
+        let mut fold = match Fold::open(&engine, memory.clone())? {
             Some(fold) if Fold::is_index_current(&engine)? => fold,
             Some(_) => return Err(Error::OtherIndex),
             None => {
                 let settings = Settings { parameters: parameters().fingerprint(), zone };
-                let fold = Fold::begin(&engine, settings, clock.now(), systems.clone())?;
+                let fold = Fold::begin(&engine, settings, clock.now(), memory.clone())?;
                 engine.sync()?;
                 fold
             }
         };
         fold.references = references;
-        Ok(Store::start(engine, fold, systems, clock, entropy, Disk::of(path)))
+        Ok(Store::start(engine, fold, memory, clock, entropy, Disk::of(path)))
     }
 
     fn start(
         engine: Arc<Engine>,
         fold: Fold,
-        systems: SystemNames,
+        memory: Memory,
         clock: Box<dyn Clock>,
         entropy: Box<dyn Entropy>,
         disk: Disk,
@@ -149,7 +150,7 @@ impl Store {
         let published = Published { pinned, place: fold.place(), instant: fold.last_instant() };
         let shared = Arc::new(Shared {
             engine,
-            systems,
+            memory,
             zone: fold.zone().clone(),
             settings: fold.settings().clone(),
             references: fold.references,

@@ -8,6 +8,7 @@ use rocksdb::WriteBatch;
 use rustc_hash::FxHashMap;
 use search::restriction::Rights;
 
+use super::rights::Gates;
 use super::{Entropy, Fold, Recorded};
 use crate::engine::{Engine, Families, Family, View};
 use crate::error::Error;
@@ -54,6 +55,7 @@ pub(super) struct Transaction<'f> {
     pub(super) command: usize,
     /// What the writer may do, if not everything.
     pub(super) rights: Option<Arc<Rights>>,
+    pub(super) gates: Gates<'f>,
     /// Whether the log is folded anew.
     pub(super) is_replay: bool,
     /// Resources this transaction has written, each once.
@@ -100,6 +102,7 @@ impl<'f> Transaction<'f> {
             referred: Vec::new(),
             command: 0,
             rights: None,
+            gates: Gates::default(),
             is_replay: false,
             written: FxHashMap::default(),
             changes: Changes {

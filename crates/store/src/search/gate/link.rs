@@ -1,6 +1,6 @@
 //! A restriction's grants in this store's numbers: whose rows, and what a row's entries have to hold.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -81,6 +81,7 @@ pub(super) enum Persons {
 
 /// A grant, linked when it is first asked for.
 pub(super) struct LinkedGrant {
-    pub(super) persons: OnceCell<Persons>,
+    /// Whose rows it is of: which of the gate's.
+    pub(super) whose: usize,
     pub(super) tests: RefCell<FxHashMap<u8, Arc<RowTest>>>,
 }
