@@ -218,6 +218,6 @@ impl Hub {
         let id = self.new_id();
         let (draft, references) = self.draft(resource.root(), &id, &Substitutions::new())?;
         let action = Action::Create { draft, references, if_none_exist: None };
-        Ok(Command::new(resource.root().value_type(), id, action))
+        Ok(Command { has_new_id: true, ..Command::new(resource.root().value_type(), id, action) })
     }
 }

@@ -46,14 +46,25 @@ pub struct Command {
     /// The number of the version to be made, where the data says so (only on import into an empty hub); used if it is
     /// greater than the current version's.
     pub version: Option<u64>,
+    /// Whether the hub made the id up. Any other was chosen by the writer, which is a right of its own.
+    pub has_new_id: bool,
 }
 
 impl Command {
-    /// A command without preconditions.
+    /// A command without preconditions, on an id the writer chose.
     #[must_use]
     pub fn new(resource_type: TypeId, id: impl Into<String>, action: Action) -> Command {
         let id = id.into();
-        Command { resource_type, id, action, if_match: None, condition: None, based_on: None, version: None }
+        Command {
+            resource_type,
+            id,
+            action,
+            if_match: None,
+            condition: None,
+            based_on: None,
+            version: None,
+            has_new_id: false,
+        }
     }
 }
 

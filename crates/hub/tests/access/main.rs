@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use fhir::{Limits, r4};
 use hub::{
-    Access, AuditEventRequest, Audited, EverythingRequest, Hub, Kind, OsEntropy, SearchLimits, SearchRequest,
-    SystemClock, WriteOptions,
+    Access, AuditEventRequest, Audited, EverythingRequest, HistoryLevel, HistoryQuery, Hub, Kind, OsEntropy,
+    SearchLimits, SearchRequest, SystemClock, WriteOptions,
 };
 use proptest::prelude::*;
 use store::{Options, Store};
@@ -215,7 +215,7 @@ proptest! {
 
     /// Of two hubs that differ only in what a person may not see, the person learns nothing about the difference.
     #[test]
-    fn what_is_not_seen_cannot_be_told(world in world(), other in world(), deeds in proptest::collection::vec((0..6u8, 0..6u8), 1..12)) {
+    fn what_is_not_seen_cannot_be_told(world in world(), other in world(), deeds in proptest::collection::vec((0..17u8, 0..6u8), 1..24)) {
         // The other hub has the first one's record of person 0 (and who is joined with them), and another of everyone else.
         let mine = world.joined(0);
         let mut second = World { links: world.links.clone(), ..other };
@@ -229,7 +229,7 @@ proptest! {
         let accesses: Vec<Access> = hubs.iter().map(|h| h.access_of(&Arc::new(person.clone()), "test").unwrap()).collect();
         let own: BTreeMap<usize, String> = BTreeMap::new();
         for (deed, target) in deeds {
-            let said: Vec<String> = hubs.iter().zip(&accesses).map(|(hub, access)| act(hub, access, deed, target, &own)).collect();
+            let said: Vec<String> = hubs.iter().zip(&accesses).map(|(hub, access)| without_chosen_ids(&act(hub, access, deed, target, &own))).collect();
             prop_assert_eq!(&said[0], &said[1], "deed {} on {}", deed, target);
         }
     }
@@ -294,6 +294,93 @@ fn act(hub: &Hub, access: &Access, deed: u8, target: u8, _own: &BTreeMap<usize, 
         4 => {
             format!("{:?}", found(hub, access, "Condition", &format!("code=c{}&_summary=count", target % 3)))
         }
+        5 => {
+            let level = HistoryLevel::Instance(observation, format!("b{target}"));
+            let page = hub.history(access, &level, &HistoryQuery::default());
+            format!("{:?}", page.map(|p| p.entries.len()).map_err(|f| (f.kind, f.issues)))
+        }
+        6 => match hub.vread(access, observation, &format!("b{target}"), "1", None) {
+            Ok(kept) => strip(kept.json()),
+            Err(failure) => format!("{failure:?}"),
+        },
+        7 => {
+            let owner = (r4().resource_type("Patient").unwrap(), format!("p{}", target % 4));
+            let request = EverythingRequest::read(hub, &[]).unwrap();
+            let answer = hub.everything(access, (owner.0, &owner.1), &request, "http://h", &[]);
+            // The Bundle itself has an id and a moment of its own.
+            let urls = |bundle: String| {
+                bundle
+                    .split("\"fullUrl\":\"")
+                    .skip(1)
+                    .map(|u| u.split('"').next().unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>()
+            };
+            format!("{:?}", answer.map(urls).map_err(|f| (f.kind, f.issues)))
+        }
+        8 => format!(
+            "{:?}",
+            found(
+                hub,
+                access,
+                "Patient",
+                "_revinclude=Observation:subject&_revinclude=Condition:subject&_revinclude=Encounter:subject&_total=accurate"
+            )
+        ),
+        9 => format!(
+            "{:?}",
+            found(
+                hub,
+                access,
+                "Patient",
+                &format!("_has:Observation:subject:code=c{}&_sort=family", target % 3)
+            )
+        ),
+        10 => format!(
+            "{:?}",
+            found(
+                hub,
+                access,
+                "Observation",
+                &format!("subject:Patient.family=F{}&_sort=-date&_include=*", target % 4)
+            )
+        ),
+        11 | 12 => {
+            // A condition that could find another's, one or several.
+            let criteria = format!("code=c{}", target % 3);
+            let outcome = if deed == 11 {
+                hub.delete_by(access, condition, &criteria, &WriteOptions::default())
+            } else {
+                let json = r#"{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://s","code":"c9"}]},"subject":{"reference":"Patient/p0"},"performer":[{"reference":"Patient/p0"}]}"#;
+                let resource = fhir::json::parse(json.as_bytes(), &hub.limits).unwrap();
+                hub.update_by(access, resource.root(), &criteria, &WriteOptions::default())
+            };
+            told(outcome.and_then(|p| hub.submit_and_wait(p)))
+        }
+        13 | 14 => {
+            // Versions named in advance: a conflict would say that something is there.
+            let options = match deed {
+                13 => WriteOptions { if_match: Some(u64::from(target)), ..WriteOptions::default() },
+                _ => WriteOptions { must_be_new: true, ..WriteOptions::default() },
+            };
+            let id = format!("b{target}");
+            let json = format!(
+                r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"text":"mine"}},"subject":{{"reference":"Patient/p0"}},"performer":[{{"reference":"Patient/p0"}}]}}"#
+            );
+            let resource = fhir::json::parse(json.as_bytes(), &hub.limits).unwrap();
+            told(hub.update(access, resource.root(), &id, &options).and_then(|p| hub.submit_and_wait(p)))
+        }
+        15 => {
+            // References to what may be another's, and to what never was.
+            let json = format!(
+                r#"{{"resourceType":"Observation","status":"final","code":{{"text":"mine"}},"subject":{{"reference":"Patient/p0"}},"performer":[{{"reference":"Patient/p0"}}],"derivedFrom":[{{"reference":"Observation/b{target}"}}],"focus":[{{"reference":"Condition?code=c{}"}}]}}"#,
+                target % 3
+            );
+            let resource = fhir::json::parse(json.as_bytes(), &hub.limits).unwrap();
+            told(
+                hub.create(access, resource.root(), &WriteOptions::default())
+                    .and_then(|p| hub.submit_and_wait(p)),
+            )
+        }
         _ => {
             // A conditional create whose condition could find another's.
             let json = r#"{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://s","code":"cx"}]},"subject":{"reference":"Patient/p0"},"performer":[{"reference":"Patient/p0"}]}"#;
@@ -302,15 +389,30 @@ fn act(hub: &Hub, access: &Access, deed: u8, target: u8, _own: &BTreeMap<usize, 
                 if_none_exist: Some(format!("code=c{}", target % 3)),
                 ..WriteOptions::default()
             };
-            let outcome = hub.create(access, resource.root(), &options).and_then(|p| hub.submit_and_wait(p));
-            format!(
-                "{:?}",
-                outcome
-                    .map(|o| o.commands.iter().map(|c| (c.effect, c.version)).collect::<Vec<_>>())
-                    .map_err(|f| (f.kind, f.issues))
-            )
+            told(hub.create(access, resource.root(), &options).and_then(|p| hub.submit_and_wait(p)))
         }
     }
+}
+
+/// Ids the hub chose are random.
+fn without_chosen_ids(said: &str) -> String {
+    let is_chosen = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let mut out = String::new();
+    for part in said.split_inclusive(|c| !is_part(c)) {
+        let word = part.trim_end_matches(|c| !is_part(c));
+        out.push_str(if is_chosen(word) { "chosen" } else { word });
+        out.push_str(&part[word.len()..]);
+    }
+    out
+}
+
+/// What a writer learns: effects and version numbers, or why not.
+fn told(outcome: Result<store::Outcome, hub::Failure>) -> String {
+    let effects = |o: store::Outcome| {
+        o.commands.into_iter().map(|c| (c.effect, c.version, c.missing)).collect::<Vec<_>>()
+    };
+    format!("{:?}", outcome.map(effects).map_err(|f| (f.kind, f.issues)))
 }
 
 #[test]

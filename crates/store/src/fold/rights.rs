@@ -75,8 +75,11 @@ impl<'f> Transaction<'f> {
             Action::Delete | Action::Destroy { .. } if command.if_match.is_none() => {
                 Ok(Some(self.nothing_to_delete(command)))
             }
-            Action::Create { .. } if !self.is_numbered(type_number, id)? => Ok(None),
-            Action::Update { .. } if rights.may_choose_ids && !self.is_numbered(type_number, id)? => Ok(None),
+            Action::Create { .. } | Action::Update { .. }
+                if (command.has_new_id || rights.may_choose_ids) && !self.is_numbered(type_number, id)? =>
+            {
+                Ok(None)
+            }
             Action::Delete | Action::Destroy { .. } | Action::Replace { .. } | Action::Update { .. }
                 if command.if_match.is_some() =>
             {
