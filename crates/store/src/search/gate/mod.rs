@@ -12,13 +12,14 @@ mod link;
 
 pub(super) use self::leap::Gated;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use fhir::r4;
 use rocksdb::DBRawIterator;
 use rustc_hash::FxHashMap;
 use search::condition::{Condition, after_prefix};
+use search::parameters;
 use search::query::Criterion;
 
 use self::consented::PersonProvisions;
@@ -26,6 +27,7 @@ use self::link::{LinkedGrant, Persons, RowTest};
 use super::cursor::Rows;
 use super::{Failure, Searcher};
 use crate::engine::Family;
+use crate::fold::type_of;
 use crate::layout::heads::Head;
 use crate::layout::{heads, ids};
 use crate::numbers::{PackedId, ResourceNumber, SEAT_BYTES, Seat, number_bytes};
@@ -57,6 +59,20 @@ pub(crate) struct Gate<'v> {
     met: RefCell<FxHashMap<ResourceNumber, Met>>,
     consents: RefCell<FxHashMap<ResourceNumber, PersonProvisions>>,
     rows: RefCell<Option<DBRawIterator<'v>>>,
+    last_head: Cell<Option<(ResourceNumber, About)>>,
+}
+
+/// Of a resource's head: with whom it is kept, and whether it has labels. Nothing if it is not written yet.
+type About = Option<(ResourceNumber, bool)>;
+
+/// The parameters of labels.
+const LABELS: [&str; 2] = ["_tag", "_security"];
+
+/// Whether criteria can only hold for a row with a label.
+fn needs_label(criteria: &[Criterion]) -> bool {
+    criteria.iter().any(|criterion| {
+        matches!(criterion, Criterion::Values { parameter, is_negated: false, .. } if LABELS.contains(&parameter.code))
+    })
 }
 
 /// A bit for each of a gate's `whose`; what lies beyond the last bit is asked again.
@@ -76,7 +92,11 @@ impl<'v> Gate<'v> {
                     whose.push((grant.whose.clone(), OnceCell::new()));
                     whose.len() - 1
                 });
-                LinkedGrant { whose: at, tests: RefCell::default() }
+                LinkedGrant {
+                    whose: at,
+                    needs_label: needs_label(&grant.criteria),
+                    tests: RefCell::default(),
+                }
             };
             grants.iter().map(new).collect::<Vec<_>>()
         };
@@ -91,6 +111,7 @@ impl<'v> Gate<'v> {
             met: RefCell::default(),
             consents: RefCell::default(),
             rows: RefCell::default(),
+            last_head: Cell::default(),
         }
     }
 
@@ -313,7 +334,7 @@ impl<'v> Gate<'v> {
     }
 
     /// A resource's number, which it keeps for ever.
-    fn number_of(&self, type_number: u8, id: &str) -> Result<Option<ResourceNumber>, Failure> {
+    pub(super) fn number_of(&self, type_number: u8, id: &str) -> Result<Option<ResourceNumber>, Failure> {
         let (persons, id) = (&self.now.memory.persons, PackedId::new(id));
         if let Some(number) = persons.number(type_number, &id) {
             return Ok(Some(number));
@@ -348,6 +369,9 @@ impl<'v> Gate<'v> {
         if grant.criteria.is_empty() {
             return Ok(true);
         }
+        if linked.needs_label && !self.has_labels(type_number, seat, entries)? {
+            return Ok(false);
+        }
         let test = self.test(&linked.tests, &grant.criteria, type_number)?;
         self.holds(&test, type_number, seat, entries)
     }
@@ -361,7 +385,7 @@ impl<'v> Gate<'v> {
         if let Some(test) = tests.borrow().get(&type_number) {
             return Ok(Arc::clone(test));
         }
-        let test = Arc::new(RowTest::link(&self.now, criteria, type_number)?);
+        let test = Arc::new(RowTest::link(self, criteria, type_number)?);
         tests.borrow_mut().insert(type_number, Arc::clone(&test));
         Ok(test)
     }
@@ -387,12 +411,42 @@ impl<'v> Gate<'v> {
         Ok(held.unwrap_or(false))
     }
 
+    /// Whether a row has tags or security labels at all. Most have none, which their heads say.
+    fn has_labels(&self, type_number: u8, seat: Seat, entries: &Entries<'_>) -> Result<bool, Failure> {
+        match entries {
+            Entries::Stored if self.now.is_now => {
+                Ok(self.head(seat.resource)?.is_some_and(|(_, has_labels)| has_labels))
+            }
+            Entries::Stored => Ok(true),
+            Entries::Given(entries) => {
+                let set = parameters().of(type_of(type_number));
+                let labels = LABELS.map(|code| set.named(code).map(|p| p.number));
+                Ok(entries.iter().any(|(number, ..)| labels.contains(&Some(*number))))
+            }
+        }
+    }
+
     /// Where a resource is kept now, if it was kept elsewhere before.
     fn current_seat(&self, seat: Seat) -> Result<Seat, Failure> {
-        let Some(value) = self.now.view.get(Family::State, heads::key(seat.resource))? else {
-            return Ok(seat);
+        let head = self.head(seat.resource)?;
+        Ok(head.map_or(seat, |(person, _)| Seat { person, resource: seat.resource }))
+    }
+
+    /// What a resource's head says; that of the last one asked for is remembered.
+    fn head(&self, resource: ResourceNumber) -> Result<About, Failure> {
+        if let Some((known, about)) = self.last_head.get()
+            && known == resource
+        {
+            return Ok(about);
+        }
+        let about = match self.now.view.get(Family::State, heads::key(resource))? {
+            Some(value) => {
+                let head = Head::decode(&value)?;
+                Some((head.person_at(self.now.at), head.has_labels))
+            }
+            None => None,
         };
-        let head = Head::decode(&value)?;
-        Ok(Seat { person: head.person_at(self.now.at), resource: seat.resource })
+        self.last_head.set(Some((resource, about)));
+        Ok(about)
     }
 }
