@@ -128,10 +128,14 @@ pub enum Moment {
     Then(Micros),
 }
 
+/// The current JSON of a resource by type and id, if there is one that can be read.
+pub type Kept<'k> = &'k dyn Fn(TypeId, &str) -> Option<String>;
+
 /// Reads Consents for the one restricted.
 pub trait Consents: Send + Sync {
     /// What a Consent says at this moment to the one restricted; nothing if it is not in force or does not concern them.
-    fn provisions(&self, consent: ConsentText<'_>, moment: Moment) -> Arc<[Provision]>;
+    /// `kept` is asked who belongs to groups, teams and roles it names.
+    fn provisions(&self, consent: ConsentText<'_>, moment: Moment, kept: Kept<'_>) -> Arc<[Provision]>;
 }
 
 /// What may be seen. Every layer admits a row by one of its grants; nothing hidden concerns it; its person's Consents

@@ -579,3 +579,138 @@ fn who_looked_is_told_to_the_person_and_to_nobody_beside() {
     assert_eq!(by_id(&of("person"), "ledger-1").unwrap(), None);
     assert_eq!(by_id(&clinician, event).unwrap(), None);
 }
+
+/// A Consent of person 2 with these members of its provision.
+fn consent(provision: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Consent","id":"d","status":"active","scope":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},"category":[{{"text":"privacy"}}],"patient":{{"reference":"Patient/p2"}},"policyRule":{{"text":"own"}},"provision":{{{provision}}}}}"#
+    )
+}
+
+/// A hub where o0 cares for person 2, whose Observation is b0.
+fn cared_for(path: &Path) -> Hub {
+    let world = World {
+        links: Vec::new(),
+        encounters: vec![(2, 0)],
+        observations: vec![(Some(2), 0)],
+        conditions: Vec::new(),
+        consents: Vec::new(),
+    };
+    filled(path, &world)
+}
+
+#[test]
+fn a_consent_ends_with_its_time_whether_or_not_anything_is_written_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = cared_for(directory.path());
+    let subject = subjects().into_iter().find(|(n, _)| *n == "clinician").unwrap().1;
+    let clinician = hub.access_of(&Arc::new(subject), "test").unwrap();
+    let observation = r4().resource_type("Observation").unwrap();
+    let is_seen = || hub.read(&clinician, observation, "b0", None).is_ok();
+    assert!(is_seen());
+    let end = fhir::date_time::format_instant(hub::now() + 1_500_000);
+    put(&hub, &Access::open("test"), "d", &consent(&format!(r#""type":"deny","period":{{"end":"{end}"}}"#)))
+        .unwrap();
+    assert!(!is_seen());
+    let began = std::time::Instant::now();
+    while !is_seen() {
+        assert!(began.elapsed().as_secs() < 10, "the denial did not end");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(began.elapsed().as_millis() > 500, "it ended before its time");
+}
+
+#[test]
+fn a_consent_may_name_a_team_a_group_or_a_role() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = cared_for(directory.path());
+    let all = Access::open("test");
+    let of = |name: &str| {
+        let subject = subjects().into_iter().find(|(n, _)| *n == name).unwrap().1;
+        hub.access_of(&Arc::new(subject), "test").unwrap()
+    };
+    let observation = r4().resource_type("Observation").unwrap();
+    let is_seen = |name: &str| hub.read(&of(name), observation, "b0", None).is_ok();
+    let say = |provision: &str| put(&hub, &all, "d", &consent(provision)).unwrap();
+    let deny = |actor: &str| say(&format!(r#""type":"deny","actor":[{{"role":{{"text":"x"}},{actor}}}]"#));
+    let referred = |to: &str| format!(r#""reference":{{"reference":"{to}"}}"#);
+    let write = |id: &str, json: &str| put(&hub, &all, id, json).unwrap();
+    for (id, json) in [
+        (
+            "in",
+            r#"{"resourceType":"CareTeam","id":"in","participant":[{"member":{"reference":"Practitioner/x"}}]}"#,
+        ),
+        (
+            "over",
+            r#"{"resourceType":"CareTeam","id":"over","participant":[{"member":{"reference":"Practitioner/x"},"period":{"end":"2020-01-01"}}]}"#,
+        ),
+        (
+            "ended",
+            r#"{"resourceType":"CareTeam","id":"ended","status":"inactive","participant":[{"member":{"reference":"Practitioner/x"}}]}"#,
+        ),
+        (
+            "out",
+            r#"{"resourceType":"CareTeam","id":"out","participant":[{"member":{"reference":"Practitioner/y"}}]}"#,
+        ),
+        (
+            "gi",
+            r#"{"resourceType":"Group","id":"gi","type":"practitioner","actual":true,"member":[{"entity":{"reference":"Group/gn"}}]}"#,
+        ),
+        (
+            "gn",
+            r#"{"resourceType":"Group","id":"gn","type":"practitioner","actual":true,"member":[{"entity":{"reference":"Practitioner/x"}}]}"#,
+        ),
+        (
+            "go",
+            r#"{"resourceType":"Group","id":"go","type":"practitioner","actual":true,"member":[{"entity":{"reference":"Practitioner/x"},"inactive":true}]}"#,
+        ),
+        (
+            "ri",
+            r#"{"resourceType":"PractitionerRole","id":"ri","practitioner":{"reference":"Practitioner/x"},"organization":{"reference":"Organization/o0"}}"#,
+        ),
+        (
+            "ro",
+            r#"{"resourceType":"PractitionerRole","id":"ro","practitioner":{"reference":"Practitioner/x"},"organization":{"reference":"Organization/o1"}}"#,
+        ),
+    ] {
+        write(id, json);
+    }
+    for (actor, is_member) in [
+        ("CareTeam/in", true),
+        ("CareTeam/over", false),
+        ("CareTeam/ended", false),
+        ("CareTeam/out", false),
+        ("Group/gi", true),
+        ("Group/go", false),
+        ("PractitionerRole/ri", true),
+        ("PractitionerRole/ro", false),
+        // Nobody knows who is in it: a denial may mean anyone.
+        ("Group/unknown", true),
+    ] {
+        deny(&referred(actor));
+        assert_eq!(is_seen("clinician"), !is_member, "denied to {actor}");
+    }
+    // Who joins is meant from then on.
+    deny(&referred("CareTeam/out"));
+    assert!(is_seen("clinician"));
+    write(
+        "out",
+        r#"{"resourceType":"CareTeam","id":"out","participant":[{"member":{"reference":"Practitioner/x"}}]}"#,
+    );
+    assert!(!is_seen("clinician"));
+    // A permission to whom nobody knows is one to nobody.
+    let permit = |actor: &str| say(&format!(r#""type":"permit","actor":[{actor}]"#));
+    permit(r#"{"role":{"text":"my cousin"},"reference":{"display":"Taro"}}"#);
+    assert!(!is_seen("researcher"));
+    permit(r#"{"role":{"text":"x"},"reference":{"reference":"Group/unknown"}}"#);
+    assert!(!is_seen("researcher"));
+    let role = |code: &str| {
+        format!(
+            r#"{{"role":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/practitioner-role","code":"{code}"}}]}},"reference":{{"display":"any"}}}}"#
+        )
+    };
+    permit(&role("doctor"));
+    assert!(!is_seen("researcher"));
+    permit(&role("researcher"));
+    assert!(is_seen("researcher"));
+}

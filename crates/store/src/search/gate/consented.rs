@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use fhir::r4;
+use fhir::{TypeId, r4};
 use rustc_hash::FxHashMap;
 use search::condition::after_prefix;
 use search::restriction::{ConsentText, Moment, Provision};
@@ -65,7 +65,8 @@ impl Gate<'_> {
                         true => Moment::Now { at_least: self.now.instant },
                         false => Moment::Then(self.now.instant),
                     };
-                    let provisions = consents.provisions(ConsentText { id, version, text }, moment);
+                    let kept = |resource_type: TypeId, id: &str| self.text_of(resource_type, id);
+                    let provisions = consents.provisions(ConsentText { id, version, text }, moment, &kept);
                     found.extend(provisions.iter().map(|p| (p.clone(), RefCell::default())));
                 }
             }
@@ -77,6 +78,15 @@ impl Gate<'_> {
         }
         memory.insert(person, Arc::clone(&found));
         Ok(found)
+    }
+
+    /// What a resource says; nothing if it is not there or cannot be read, which never widens what may be seen.
+    fn text_of(&self, resource_type: TypeId, id: &str) -> Option<String> {
+        let type_number = r4().resource_number(resource_type)?;
+        let number = self.number_of(type_number, id).ok()??;
+        let (person, _) = self.head(number).ok()??;
+        let kept = self.now.kept_here(Seat { person, resource: number }).ok()??;
+        kept.text.map(|(text, _)| text)
     }
 
     /// The Consents in a Patient's own record.
