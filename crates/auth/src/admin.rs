@@ -52,6 +52,9 @@ pub enum Task {
         password: Option<String>,
         /// Whether the second factor is taken away.
         without_code: bool,
+        /// Whether all passkeys are.
+        #[serde(default)]
+        without_passkeys: bool,
     },
     /// Registers a client.
     AddClient(NewClient),
@@ -64,10 +67,13 @@ pub enum Task {
     },
 }
 
-fn of_user(user: &User) -> Value {
-    json!({"id": user.id, "login": user.login, "name": user.name, "roles": user.roles, "fhirUser": user.fhir_user,
+fn of_user(auth: &Auth, user: &User) -> Result<Value, Refusal> {
+    let passkeys = auth.passkeys(&user.id)?.len();
+    Ok(
+        json!({"id": user.id, "login": user.login, "name": user.name, "roles": user.roles, "fhirUser": user.fhir_user,
         "patient": user.patient, "proxyFor": user.proxied, "organization": user.organization, "disabled": user.is_disabled,
-        "hasPassword": user.has_password(), "hasCode": user.has_totp()})
+        "hasPassword": user.has_password(), "hasCode": user.has_totp(), "passkeys": passkeys}),
+    )
 }
 
 fn of_client(client: &Client) -> Value {
@@ -88,30 +94,33 @@ pub fn perform(auth: &Auth, task: &Task) -> Result<Value, Refusal> {
     match task {
         Task::AddUser(new) => {
             let user = auth.add_user(new)?;
-            let mut told = of_user(&user);
+            let mut told = of_user(auth, &user)?;
             if new.password.is_none() {
                 told["link"] = invited(&user)?;
             }
             Ok(told)
         }
-        Task::ListUsers => Ok(auth.users()?.iter().map(of_user).collect()),
+        Task::ListUsers => auth.users()?.iter().map(|user| of_user(auth, user)).collect(),
         Task::DisableUser { login, is_disabled } => {
             let user = auth.user_named(login)?;
-            Ok(of_user(&auth.disable_user(&user.id, *is_disabled)?))
+            of_user(auth, &auth.disable_user(&user.id, *is_disabled)?)
         }
         Task::SetRoles { login, roles } => {
             let user = auth.user_named(login)?;
-            Ok(of_user(&auth.set_roles(&user.id, roles)?))
+            of_user(auth, &auth.set_roles(&user.id, roles)?)
         }
-        Task::SetPassword { login, password, without_code } => {
+        Task::SetPassword { login, password, without_code, without_passkeys } => {
             let mut user = auth.user_named(login)?;
+            if *without_passkeys {
+                auth.remove_passkeys(&user.id)?;
+            }
             if *without_code {
                 user = auth.remove_totp(&user.id)?;
             }
             match password {
-                Some(password) => Ok(of_user(&auth.set_password(&user.id, password)?)),
+                Some(password) => of_user(auth, &auth.set_password(&user.id, password)?),
                 None => {
-                    let mut told = of_user(&user);
+                    let mut told = of_user(auth, &user)?;
                     told["link"] = invited(&user)?;
                     Ok(told)
                 }

@@ -29,7 +29,13 @@ pub struct Session {
     pub agent: String,
     /// Whether a second factor was used.
     pub has_code: bool,
+    /// The passkey it began by, as the vault calls it, if it did.
+    #[serde(default)]
+    pub passkey: Option<String>,
 }
+
+/// So long after signing in one may change how one signs in, in seconds.
+const FRESH: u64 = 900;
 
 fn session_key(hash: &str) -> String {
     format!("session/{hash}")
@@ -44,7 +50,13 @@ impl Auth {
     ///
     /// # Errors
     /// If the vault fails.
-    pub fn begin_session(&self, user: &User, address: &str, agent: &str) -> Result<String, Refusal> {
+    pub fn begin_session(
+        &self,
+        user: &User,
+        address: &str,
+        agent: &str,
+        passkey: Option<&str>,
+    ) -> Result<String, Refusal> {
         let text = secret::token("yjs_")?;
         let (hash, now) = (secret::hash(&text), self.now());
         let session = Session {
@@ -54,7 +66,9 @@ impl Auth {
             seen: now,
             address: address.to_owned(),
             agent: agent.chars().filter(|c| !c.is_control()).take(160).collect(),
-            has_code: user.has_totp(),
+            // A passkey is both factors.
+            has_code: user.has_totp() || passkey.is_some(),
+            passkey: passkey.map(str::to_owned),
         };
         let ends = Some(now + self.settings.session_longest);
         let changes = [
@@ -68,6 +82,12 @@ impl Auth {
     /// Whether a session is still good.
     pub(crate) fn is_awake(&self, session: &Session) -> bool {
         session.seen + self.settings.session_idle > self.now()
+    }
+
+    /// Whether somebody signed in a moment ago: who finds a browser left open changes no way in.
+    #[must_use]
+    pub fn is_fresh(&self, session: &Session) -> bool {
+        session.began + FRESH > self.now()
     }
 
     /// The session of a cookie.

@@ -46,11 +46,12 @@ pub(crate) fn run(task: &UserTask) -> Result<ExitCode> {
             let task = Task::DisableUser { login: login.clone(), is_disabled: false };
             told(&vault.data, None, &task, vault.json)
         }
-        UserTask::Password { login, password_stdin, without_code, url, vault } => {
+        UserTask::Password { login, password_stdin, without_code, without_passkeys, url, vault } => {
             let task = Task::SetPassword {
                 login: login.clone(),
                 password: password(*password_stdin)?,
                 without_code: *without_code,
+                without_passkeys: *without_passkeys,
             };
             told(&vault.data, url.as_deref(), &task, vault.json)
         }
@@ -69,7 +70,7 @@ fn told(data: &Path, url: Option<&str>, task: &Task, is_json: bool) -> Result<Ex
     }
     say!("{}", line(&user));
     if let Some(link) = user["link"].as_str() {
-        say!("to set the password, once, within a day:");
+        say!("to set a passkey or the password, once, within a day:");
         say!("  {link}");
     }
     Ok(ExitCode::SUCCESS)
@@ -90,8 +91,10 @@ fn line(user: &Value) -> String {
             line += &format!("  ({word})");
         }
     }
-    if user["hasPassword"] == false {
-        line += "  (no password yet)";
+    match user["passkeys"].as_u64() {
+        Some(count) if count > 0 => line += "  (passkey)",
+        _ if user["hasPassword"] == false => line += "  (no password yet)",
+        _ => {}
     }
     line
 }

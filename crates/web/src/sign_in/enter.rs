@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use auth::{Kind, Refusal, SignIn, User};
+use auth::{Kind, Refusal, ShownPasskey, SignIn, User};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,7 +11,7 @@ use fluent_bundle::FluentValue;
 
 use super::guest::{Guest, ended, written};
 use super::{Desk, Start, away, away_with_password, go, origin, own_place};
-use crate::shell::{Shell, respond_leading_to};
+use crate::shell::{Shell, respond_leading_to, respond_with_passkeys};
 use crate::words::Words;
 
 #[derive(Template)]
@@ -23,6 +23,8 @@ struct SignInPage {
     login: String,
     /// The first half of a sign-in, when a code is asked for.
     half: Option<String>,
+    /// What the browser is asked, where it may have a passkey.
+    passkey: Option<String>,
     fault: Option<String>,
 }
 
@@ -56,16 +58,22 @@ fn show(desk: &Desk, guest: &Guest, status: StatusCode, shown: Shown<'_>) -> Res
     let mut visit = guest.visit.clone();
     // Also after the form was sent the page in the other language is this one.
     visit.pairs = vec![("return".to_owned(), shown.return_to.to_owned())];
+    // Without entropy there is the password.
+    let asked = desk.auth.ask_for_passkey(&guest.token()).ok().flatten();
     let page = SignInPage {
         shell: Shell::of(&visit),
         form: guest.token(),
         return_to: shown.return_to.to_owned(),
         login: shown.login.to_owned(),
+        passkey: asked.map(|asked| asked.to_string()).filter(|_| shown.half.is_none()),
         half: shown.half,
         fault: shown.fault,
     };
     let place = leads_to(desk, shown.return_to);
-    guest.remember(respond_leading_to(&visit, status, &page, &place))
+    guest.remember(match page.passkey {
+        Some(_) => respond_with_passkeys(&visit, status, &page, &place),
+        None => respond_leading_to(&visit, status, &page, &place),
+    })
 }
 
 /// Shows the form.
@@ -101,24 +109,15 @@ pub(super) async fn enter((State(desk), guest): Start) -> Response {
     };
     match tried {
         Ok(SignIn::Done(user)) => {
-            let agent = guest.agent.clone();
-            let session = match begin(&desk, &guest, *user, agent).await {
-                Ok(session) => session,
-                Err(refusal) => return super::refused(&guest.visit, refusal),
-            };
-            let cookie = written(desk.auth.session_cookie(), &session, desk.auth.is_secure());
-            go(&return_to, &[cookie])
+            let begun = begin(&desk, &guest, *user, None).await;
+            arrive(&desk, &guest, begun, &return_to)
         }
         Ok(SignIn::CodeNeeded(half)) => {
             let shown = Shown { return_to: &return_to, login: &login, half: Some(half), fault: None };
             show(&desk, &guest, StatusCode::OK, shown)
         }
         Err(refusal) => {
-            let status = match refusal.kind {
-                Kind::Throttled => StatusCode::TOO_MANY_REQUESTS,
-                Kind::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
-                _ => StatusCode::FORBIDDEN,
-            };
+            let status = status_of(&refusal);
             let half = Some(half).filter(|h| !h.is_empty() && refusal.kind != Kind::LoginRequired);
             let fault = Some(in_words(words, &refusal));
             show(&desk, &guest, status, Shown { return_to: &return_to, login: &login, half, fault })
@@ -126,15 +125,72 @@ pub(super) async fn enter((State(desk), guest): Start) -> Response {
     }
 }
 
-/// Begins a session; one that the browser had before ends.
-pub(super) async fn begin(desk: &Desk, guest: &Guest, user: User, agent: String) -> Result<String, Refusal> {
+fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal.kind {
+        Kind::Throttled => StatusCode::TOO_MANY_REQUESTS,
+        Kind::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::FORBIDDEN,
+    }
+}
+
+/// Takes a passkey.
+pub(super) async fn enter_by_passkey((State(desk), guest): Start) -> Response {
+    let words = guest.visit.words;
+    let return_to = own_place(guest.field("return")).to_owned();
+    let again = |status: StatusCode, fault: String| {
+        let shown = Shown { return_to: &return_to, login: "", half: None, fault: Some(fault) };
+        show(&desk, &guest, status, shown)
+    };
+    if !guest.is_believed() {
+        return again(StatusCode::BAD_REQUEST, words.say("sign-in-late"));
+    }
+    let field = |name: &str| guest.field(name).to_owned();
+    let shown = ShownPasskey {
+        credential: field("credential"),
+        client_data: field("client-data"),
+        authenticator_data: field("authenticator-data"),
+        signature: field("signature"),
+        user_handle: field("user-handle"),
+        browser: guest.token(),
+    };
     let (auth, address) = (Arc::clone(&desk.auth), guest.address.clone());
+    match away(move || auth.sign_in_with_passkey(&shown, &address)).await {
+        Ok((user, passkey)) => {
+            let begun = begin(&desk, &guest, user, Some(passkey)).await;
+            arrive(&desk, &guest, begun, &return_to)
+        }
+        Err(refusal) => {
+            let fault = match refusal.kind {
+                Kind::AccessDenied | Kind::InvalidRequest => words.say("passkey-refused"),
+                _ => in_words(words, &refusal),
+            };
+            again(status_of(&refusal), fault)
+        }
+    }
+}
+
+/// Leads whoever is signed in to where they wanted.
+pub(super) fn arrive(desk: &Desk, guest: &Guest, begun: Result<String, Refusal>, place: &str) -> Response {
+    match begun {
+        Ok(session) => go(place, &[written(desk.auth.session_cookie(), &session, desk.auth.is_secure())]),
+        Err(refusal) => super::refused(&guest.visit, refusal),
+    }
+}
+
+/// Begins a session; one that the browser had before ends.
+pub(super) async fn begin(
+    desk: &Desk,
+    guest: &Guest,
+    user: User,
+    passkey: Option<String>,
+) -> Result<String, Refusal> {
+    let (auth, address, agent) = (Arc::clone(&desk.auth), guest.address.clone(), guest.agent.clone());
     let before = guest.signed_in.as_ref().map(|(session, user)| (user.id.clone(), session.id.clone()));
     away(move || {
         if let Some((user, session)) = before {
             auth.end_session(&user, &session)?;
         }
-        auth.begin_session(&user, &address, &agent)
+        auth.begin_session(&user, &address, &agent, passkey.as_deref())
     })
     .await
 }

@@ -52,6 +52,9 @@ Roles: person, proxy, clinician, pharmacist, registrar, operator, researcher, au
         /// Take the second factor away, which was lost
         #[arg(long)]
         without_code: bool,
+        /// Take all passkeys away: the device was lost, or another had the account
+        #[arg(long)]
+        without_passkeys: bool,
         /// The address the hub is known by, for the link
         #[arg(long, value_name = "URL", value_parser = crate::config::address)]
         url: Option<String>,
