@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Auth, Client, Invitation, NewClient, NewUser, Refusal, User};
+use crate::{Auth, Client, Invitation, NewClient, NewLink, NewUser, Refusal, User};
 
 /// The socket's name in the vault's folder.
 pub const SOCKET: &str = "control";
@@ -56,6 +56,18 @@ pub enum Task {
         #[serde(default)]
         without_passkeys: bool,
     },
+    /// Links a user with an account of an outside provider.
+    LinkUser {
+        /// Who.
+        login: String,
+        /// With which.
+        link: NewLink,
+    },
+    /// Ends all links of a user.
+    UnlinkUser {
+        /// Who.
+        login: String,
+    },
     /// Registers a client.
     AddClient(NewClient),
     /// All clients.
@@ -68,11 +80,12 @@ pub enum Task {
 }
 
 fn of_user(auth: &Auth, user: &User) -> Result<Value, Refusal> {
-    let passkeys = auth.passkeys(&user.id)?.len();
+    let (passkeys, links) = (auth.passkeys(&user.id)?.len(), auth.links(&user.id)?.len());
     Ok(
         json!({"id": user.id, "login": user.login, "name": user.name, "roles": user.roles, "fhirUser": user.fhir_user,
         "patient": user.patient, "proxyFor": user.proxied, "organization": user.organization, "disabled": user.is_disabled,
-        "hasPassword": user.has_password(), "hasCode": user.has_totp(), "passkeys": passkeys}),
+        "hasPassword": user.has_password(), "hasCode": user.has_totp(), "passkeys": passkeys,
+        "managed": user.is_managed, "links": links}),
     )
 }
 
@@ -125,6 +138,16 @@ pub fn perform(auth: &Auth, task: &Task) -> Result<Value, Refusal> {
                     Ok(told)
                 }
             }
+        }
+        Task::LinkUser { login, link } => {
+            let user = auth.user_named(login)?;
+            auth.link_user(&user.id, link)?;
+            of_user(auth, &user)
+        }
+        Task::UnlinkUser { login } => {
+            let user = auth.user_named(login)?;
+            auth.unlink_user(&user.id)?;
+            of_user(auth, &user)
         }
         Task::AddClient(new) => {
             let (client, secret) = auth.add_client(new)?;

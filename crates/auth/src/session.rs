@@ -29,9 +29,21 @@ pub struct Session {
     pub agent: String,
     /// Whether a second factor was used.
     pub has_code: bool,
-    /// The passkey it began by, as the vault calls it, if it did.
+    /// By what it began.
     #[serde(default)]
-    pub passkey: Option<String>,
+    pub way: Way,
+}
+
+/// By what somebody signs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// A password, and a code if there is a second factor.
+    #[default]
+    Password,
+    /// A passkey, as the vault calls it.
+    Passkey(String),
+    /// An outside provider.
+    Outside,
 }
 
 /// So long after signing in one may change how one signs in, in seconds.
@@ -55,7 +67,7 @@ impl Auth {
         user: &User,
         address: &str,
         agent: &str,
-        passkey: Option<&str>,
+        way: Way,
     ) -> Result<String, Refusal> {
         let text = secret::token("yjs_")?;
         let (hash, now) = (secret::hash(&text), self.now());
@@ -67,8 +79,8 @@ impl Auth {
             address: address.to_owned(),
             agent: agent.chars().filter(|c| !c.is_control()).take(160).collect(),
             // A passkey is both factors.
-            has_code: user.has_totp() || passkey.is_some(),
-            passkey: passkey.map(str::to_owned),
+            has_code: matches!(way, Way::Passkey(_)) || (way == Way::Password && user.has_totp()),
+            way,
         };
         let ends = Some(now + self.settings.session_longest);
         let changes = [

@@ -56,6 +56,9 @@ pub struct User {
     pub organization: Option<String>,
     /// Whether the user may not sign in.
     pub is_disabled: bool,
+    /// Whether an outside provider's first sign-in added the user: it says the roles, and there is no other way in.
+    #[serde(default)]
+    pub is_managed: bool,
     /// When the user was added, in seconds since 1970.
     pub created: u64,
     password: Option<String>,
@@ -228,10 +231,15 @@ impl Auth {
     /// # Errors
     /// If something said of it will not do, or the login name is taken.
     pub fn add_user(&self, new: &NewUser) -> Result<User, Refusal> {
-        self.add_user_as(secret::id()?, new)
+        self.add_user_as(secret::id()?, new, false)
     }
 
-    fn add_user_as(&self, id: String, new: &NewUser) -> Result<User, Refusal> {
+    /// Adds a user whom an outside provider knows.
+    pub(crate) fn add_managed_user(&self, new: &NewUser) -> Result<User, Refusal> {
+        self.add_user_as(secret::id()?, new, true)
+    }
+
+    fn add_user_as(&self, id: String, new: &NewUser, is_managed: bool) -> Result<User, Refusal> {
         let login = login_name(&new.login)?;
         check_roles(&new.roles)?;
         if let Some(own) = &new.fhir_user {
@@ -267,6 +275,7 @@ impl Auth {
             proxied: new.proxied.clone(),
             organization: new.organization.clone(),
             is_disabled: false,
+            is_managed,
             created: self.now(),
             password,
             totp: None,
@@ -538,7 +547,7 @@ impl Auth {
                 login_name(login)?;
                 let checked = self.check_passkey(user, made)?;
                 use_up(&checked.conditions, &checked.changes)?;
-                self.add_user_as(user.clone(), &first_operator(login, name))
+                self.add_user_as(user.clone(), &first_operator(login, name), false)
             }
             (Invitation::Password { user }, Accepted::Password { password, .. }) => {
                 let known = self.user(&user)?.ok_or_else(gone)?;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use auth::NewUser;
 use auth::admin::Task;
+use auth::{NewLink, NewUser};
 use serde_json::Value;
 
 use crate::cli::UserTask;
@@ -55,6 +55,13 @@ pub(crate) fn run(task: &UserTask) -> Result<ExitCode> {
             };
             told(&vault.data, url.as_deref(), &task, vault.json)
         }
+        UserTask::Link { login, issuer, subject, vault } => {
+            let link = NewLink { issuer: issuer.clone(), subject: subject.clone() };
+            told(&vault.data, None, &Task::LinkUser { login: login.clone(), link }, vault.json)
+        }
+        UserTask::Unlink { login, vault } => {
+            told(&vault.data, None, &Task::UnlinkUser { login: login.clone() }, vault.json)
+        }
         UserTask::Role { login, roles, vault } => {
             let task = Task::SetRoles { login: login.clone(), roles: roles.clone() };
             told(&vault.data, None, &task, vault.json)
@@ -92,6 +99,7 @@ fn line(user: &Value) -> String {
         }
     }
     match user["passkeys"].as_u64() {
+        _ if user["links"].as_u64().is_some_and(|count| count > 0) => line += "  (signs in elsewhere)",
         Some(count) if count > 0 => line += "  (passkey)",
         _ if user["hasPassword"] == false => line += "  (no password yet)",
         _ => {}

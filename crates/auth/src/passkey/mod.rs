@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::records::forget;
 use crate::refusal::{Kind, Refusal};
+use crate::session::Way;
 use crate::vault::Change;
 use crate::{Auth, secret};
 
@@ -159,16 +160,17 @@ impl Auth {
     /// If it is not the user's, or the last way in (its field is `passkey-last`).
     pub fn remove_passkey(&self, user: &str, id: &str, session: &str) -> Result<(), Refusal> {
         self.own_passkey(user, id)?;
-        let has_password = self.user(user)?.is_some_and(|user| user.has_password());
+        let has_other_way =
+            self.user(user)?.is_some_and(|user| user.has_password()) || !self.links(user)?.is_empty();
         let others = self.passkeys(user)?.into_iter().filter(|own| own.id != id && !own.is_suspect).count();
-        if !has_password && others == 0 {
+        if !has_other_way && others == 0 {
             let why =
                 "this passkey is the only way this user signs in; set a password or another passkey first";
             return Err(Refusal::request(why).of_field("passkey-last"));
         }
         self.change(&[], &forgotten(user, id))?;
         for own in self.sessions(user)? {
-            if own.passkey.as_deref() == Some(id) && own.id != session {
+            if own.way == Way::Passkey(id.to_owned()) && own.id != session {
                 self.end_session(user, &own.id)?;
             }
         }

@@ -9,6 +9,8 @@
 //! | `client/ID` | a client |
 //! | `passkey/HASH`, `of-user/ID/passkey/HASH` | a passkey by its credential's hash; a user's passkeys |
 //! | `challenge/HASH` | a passkey's challenge that was used |
+//! | `link/HASH`, `of-user/ID/link/HASH` | an account elsewhere that is a user's; a user's |
+//! | `outside/HASH` | a sign-in elsewhere that is under way |
 //! | `session/HASH`, `of-user/ID/session/SESSION` | a session by its cookie's hash; a user's sessions |
 //! | `grant/ID`, `of-user/ID/grant/GRANT` | what a user (or a client for itself) allowed; a user's grants |
 //! | `code/HASH`, `token/HASH`, `refresh/HASH` | what was given out of a grant |

@@ -23,6 +23,11 @@ passkey-sign-in = Sign in with a passkey
 passkey-or = Or with your password
 passkey-not-used = No passkey was used. Try again, or use your password.
 passkey-refused = This passkey does not sign you in here. Try again, or use your password.
+outside-sign-in = Sign in with { $name }
+outside-failed = Signing in there did not work. Please try again, or ask whoever runs this hub.
+outside-left = You are signed out here, though not yet where you signed in.
+outside-leave = Sign out at { $name } too
+managed-elsewhere = You sign in elsewhere; how you do so is changed there.
 
 first-operator-title = The first operator
 first-operator-lead = Whoever runs this hub comes in here, once.

@@ -23,6 +23,11 @@ passkey-sign-in = パスキーでサインイン
 passkey-or = またはパスワードで
 passkey-not-used = パスキーは使われませんでした。もう一度試すか、パスワードをお使いください。
 passkey-refused = このパスキーではサインインできません。もう一度試すか、パスワードをお使いください。
+outside-sign-in = { $name }でサインイン
+outside-failed = 外部でのサインインができませんでした。もう一度お試しになるか、このハブの運用者にお尋ねください。
+outside-left = ここからはサインアウトしましたが、サインインに使った先ではまだです。
+outside-leave = { $name }からもサインアウトする
+managed-elsewhere = サインインは外部で行われます。方法の変更もそちらで行ってください。
 
 first-operator-title = 最初の運用者
 first-operator-lead = このハブを運用する方が、一度だけここから入ります。

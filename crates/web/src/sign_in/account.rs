@@ -55,6 +55,8 @@ struct AccountPage {
     roles: Vec<String>,
     sessions: Vec<SessionLine>,
     grants: Vec<GrantLine>,
+    /// Whether an outside provider is the only way in.
+    is_managed: bool,
     /// Whether passkeys can be made here.
     has_passkeys: bool,
     passkeys: Vec<PasskeyLine>,
@@ -125,7 +127,7 @@ fn drawn(desk: &Desk, guest: &Guest, told: Told) -> Result<AccountPage, Refusal>
         is_suspect: own.is_suspect,
     };
     let is_fresh = auth.is_fresh(own);
-    let asked = match is_fresh {
+    let asked = match is_fresh && !user.is_managed {
         true => auth.ask_for_new_passkey(&user.id, &user.login, &user.name, &guest.token())?,
         false => None,
     };
@@ -136,7 +138,8 @@ fn drawn(desk: &Desk, guest: &Guest, told: Told) -> Result<AccountPage, Refusal>
         roles: user.roles.iter().map(role).collect(),
         sessions: auth.sessions(&user.id)?.into_iter().map(session).collect(),
         grants: auth.grants(&user.id)?.into_iter().map(|g| grant(auth, g)).collect::<Result<_, _>>()?,
-        has_passkeys: auth.relying_party().is_some(),
+        is_managed: user.is_managed,
+        has_passkeys: auth.relying_party().is_some() && !user.is_managed,
         passkeys: auth.passkeys(&user.id)?.into_iter().map(passkey).collect(),
         passkey: asked.map(|asked| asked.to_string()),
         device: program(&guest.agent),
@@ -198,6 +201,10 @@ pub(super) async fn change((State(desk), guest): Start) -> Response {
     let field = |name: &str| guest.field(name).to_owned();
     let (auth, id, address) = (Arc::clone(&desk.auth), field("id"), guest.address.clone());
     let done = match guest.field("action") {
+        // Whoever is let go at the provider is gone here: there is no other way in.
+        "add-passkey" | "password" | "begin-code" | "confirm-code" if user.is_managed => {
+            Ok(Told { fault: Some(words.say("managed-elsewhere")), ..Told::default() })
+        }
         "end-session" => away(move || auth.end_session(&user.id, &id).map(|()| Told::default())).await,
         "end-grant" => away(move || end_grant(&auth, &user, &id)).await,
         "begin-code" => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use auth::{Kind, Refusal, ShownPasskey, SignIn, User};
+use auth::{Kind, Refusal, ShownPasskey, SignIn, User, Way};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,7 +12,17 @@ use fluent_bundle::FluentValue;
 use super::guest::{Guest, ended, written};
 use super::{Desk, Start, away, away_with_password, go, origin, own_place};
 use crate::shell::{Shell, respond_leading_to, respond_with_passkeys};
+use crate::visit::address;
 use crate::words::Words;
+
+/// A provider where people sign in too.
+struct Elsewhere {
+    /// What its button says, and where it leads.
+    sign_in: String,
+    place: String,
+    /// What the link to sign out there says.
+    leave: String,
+}
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -25,6 +35,10 @@ struct SignInPage {
     half: Option<String>,
     /// What the browser is asked, where it may have a passkey.
     passkey: Option<String>,
+    /// Where people sign in too.
+    outside: Option<Elsewhere>,
+    /// Whether somebody signed out who is still signed in there.
+    has_left: bool,
     fault: Option<String>,
 }
 
@@ -56,16 +70,28 @@ struct Shown<'a> {
 
 fn show(desk: &Desk, guest: &Guest, status: StatusCode, shown: Shown<'_>) -> Response {
     let mut visit = guest.visit.clone();
-    // Also after the form was sent the page in the other language is this one.
+    // Also after a form was sent, or somebody came back, the page in the other language is this one.
+    visit.path = "/auth/sign-in".to_owned();
     visit.pairs = vec![("return".to_owned(), shown.return_to.to_owned())];
     // Without entropy there is the password.
     let asked = desk.auth.ask_for_passkey(&guest.token()).ok().flatten();
+    let outside = desk.auth.outside_name().map(|name| {
+        let named = |what: &str| visit.words.say_with(what, &[("name", FluentValue::from(name))]);
+        let back = [("return".to_owned(), shown.return_to.to_owned())];
+        Elsewhere {
+            sign_in: named("outside-sign-in"),
+            place: address("/auth/outside/begin", &back),
+            leave: named("outside-leave"),
+        }
+    });
     let page = SignInPage {
         shell: Shell::of(&visit),
         form: guest.token(),
         return_to: shown.return_to.to_owned(),
         login: shown.login.to_owned(),
         passkey: asked.map(|asked| asked.to_string()).filter(|_| shown.half.is_none()),
+        outside: outside.filter(|_| shown.half.is_none()),
+        has_left: guest.visit.value("left").is_some(),
         half: shown.half,
         fault: shown.fault,
     };
@@ -109,7 +135,7 @@ pub(super) async fn enter((State(desk), guest): Start) -> Response {
     };
     match tried {
         Ok(SignIn::Done(user)) => {
-            let begun = begin(&desk, &guest, *user, None).await;
+            let begun = begin(&desk, &guest, *user, Way::Password).await;
             arrive(&desk, &guest, begun, &return_to)
         }
         Ok(SignIn::CodeNeeded(half)) => {
@@ -131,6 +157,17 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         Kind::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::FORBIDDEN,
     }
+}
+
+/// Shows the sign-in page with what went wrong elsewhere.
+pub(super) fn show_refusal(desk: &Desk, guest: &Guest, return_to: &str, refusal: &Refusal) -> Response {
+    let words = guest.visit.words;
+    let fault = match refusal.field {
+        Some("outside") => words.say("outside-failed"),
+        _ => in_words(words, refusal),
+    };
+    let shown = Shown { return_to: own_place(return_to), login: "", half: None, fault: Some(fault) };
+    show(desk, guest, status_of(refusal), shown)
 }
 
 /// Takes a passkey.
@@ -156,7 +193,7 @@ pub(super) async fn enter_by_passkey((State(desk), guest): Start) -> Response {
     let (auth, address) = (Arc::clone(&desk.auth), guest.address.clone());
     match away(move || auth.sign_in_with_passkey(&shown, &address)).await {
         Ok((user, passkey)) => {
-            let begun = begin(&desk, &guest, user, Some(passkey)).await;
+            let begun = begin(&desk, &guest, user, Way::Passkey(passkey)).await;
             arrive(&desk, &guest, begun, &return_to)
         }
         Err(refusal) => {
@@ -178,19 +215,14 @@ pub(super) fn arrive(desk: &Desk, guest: &Guest, begun: Result<String, Refusal>,
 }
 
 /// Begins a session; one that the browser had before ends.
-pub(super) async fn begin(
-    desk: &Desk,
-    guest: &Guest,
-    user: User,
-    passkey: Option<String>,
-) -> Result<String, Refusal> {
+pub(super) async fn begin(desk: &Desk, guest: &Guest, user: User, way: Way) -> Result<String, Refusal> {
     let (auth, address, agent) = (Arc::clone(&desk.auth), guest.address.clone(), guest.agent.clone());
     let before = guest.signed_in.as_ref().map(|(session, user)| (user.id.clone(), session.id.clone()));
     away(move || {
         if let Some((user, session)) = before {
             auth.end_session(&user, &session)?;
         }
-        auth.begin_session(&user, &address, &agent, passkey.as_deref())
+        auth.begin_session(&user, &address, &agent, way)
     })
     .await
 }
@@ -205,5 +237,7 @@ pub(super) async fn leave((State(desk), guest): Start) -> Response {
             return super::refused(&guest.visit, refusal);
         }
     }
-    go("/auth/sign-in", &[ended(desk.auth.session_cookie(), desk.auth.is_secure())])
+    let was_outside = guest.signed_in.as_ref().is_some_and(|(session, _)| session.way == Way::Outside);
+    let place = if was_outside { "/auth/sign-in?left=outside" } else { "/auth/sign-in" };
+    go(place, &[ended(desk.auth.session_cookie(), desk.auth.is_secure())])
 }

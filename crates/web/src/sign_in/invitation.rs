@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use auth::{Accepted, Invitation, Kind, Refusal, SHORTEST_PASSWORD};
+use auth::{Accepted, Invitation, Kind, Refusal, SHORTEST_PASSWORD, Way};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -125,7 +125,9 @@ pub(super) async fn accept((State(desk), guest): Start) -> Response {
         // Who has a second factor shows it first; a passkey is both.
         Ok(user) if user.has_totp() && !is_passkey => go("/auth/sign-in", &[]),
         Ok(user) => {
-            let begun = enter::begin(&desk, &guest, user, None).await;
+            // Which passkey it was is known from its first use on.
+            let way = if is_passkey { Way::Passkey(String::new()) } else { Way::Password };
+            let begun = enter::begin(&desk, &guest, user, way).await;
             enter::arrive(&desk, &guest, begun, "/auth/account")
         }
         Err(refusal) if refusal.kind == Kind::LoginRequired => {

@@ -9,6 +9,7 @@ mod consent;
 mod enter;
 mod guest;
 mod invitation;
+mod outside;
 mod wording;
 
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub fn sign_in_pages(auth: Arc<Auth>, zone: &str) -> Router {
     Router::new()
         .route("/auth/sign-in", get(enter::page).post(enter::enter))
         .route("/auth/passkey", post(enter::enter_by_passkey))
+        .route("/auth/outside", get(outside::end))
+        .route("/auth/outside/begin", get(outside::begin))
+        .route("/auth/outside/leave", get(outside::leave))
         .route("/auth/sign-out", post(enter::leave))
         .route("/auth/authorize", get(consent::ask).post(consent::posted))
         .route("/auth/consent", post(consent::decide))

@@ -61,6 +61,26 @@ Roles: person, proxy, clinician, pharmacist, registrar, operator, researcher, au
         #[command(flatten)]
         vault: VaultArguments,
     },
+    /// Let a user in who signs in at the outside provider as somebody it knows
+    Link {
+        /// The login name
+        login: String,
+        /// The provider's issuer identifier, letter for letter
+        #[arg(long, value_name = "URL", value_parser = crate::config::issuer)]
+        issuer: String,
+        /// Who the user is there (sub)
+        #[arg(long, value_name = "SUBJECT")]
+        subject: String,
+        #[command(flatten)]
+        vault: VaultArguments,
+    },
+    /// Let a user in no more who signs in elsewhere; sessions end and apps lose access at once
+    Unlink {
+        /// The login name
+        login: String,
+        #[command(flatten)]
+        vault: VaultArguments,
+    },
     /// Give a user other roles, instead of those it had
     Role {
         /// The login name

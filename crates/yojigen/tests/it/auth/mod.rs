@@ -2,8 +2,10 @@
 
 mod apps;
 mod authenticator;
+mod outside;
 mod passkeys;
 mod people;
+mod provider;
 mod refusals;
 mod smart_client;
 pub(crate) mod systems;
