@@ -1,36 +1,31 @@
 //! The browser goes to the provider and comes back (OpenID Connect Core 1.0, section 3.1; PKCE; RFC 9207).
 //!
-//! What goes with it is written down until it comes back, ten minutes at most: it counts once, and in the browser it began in,
-//! so that nobody is signed in by another's answer.
+//! `state` is a challenge as passkeys have them: it is good for ten minutes, once, in the browser it began in, so that nobody is signed
+//! in by another's answer; and nobody fills the vault by setting out. The place to go on to comes back with it; `nonce` and the verifier
+//! follow from it by the hub's key.
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id_token::{self, Expected};
 use super::{Known, failed};
+use crate::Auth;
 use crate::authorize::redirect;
 use crate::grant::challenge;
 use crate::jws::Claims;
-use crate::records::{absent, forget, put};
+use crate::passkey::Ceremony;
 use crate::refusal::{Kind, Refusal};
+use crate::throttle::Guess;
 use crate::user::User;
-use crate::{Auth, secret};
 
-/// A sign-in elsewhere takes so long at most, in seconds.
-const LASTS: u64 = 600;
-/// So many may be under way.
-const MOST: usize = 10_000;
+/// A place to go on to is carried there and back up to so many bytes; else the account's page is.
+const LONGEST_PLACE: usize = 3000;
 
-/// A sign-in that is under way.
-#[derive(Serialize, Deserialize)]
+/// What belongs to a sign-in that is under way.
 struct UnderWay {
     nonce: String,
     verifier: String,
-    return_to: String,
-    /// A hash of what ties forms to the browser.
-    browser: String,
 }
 
 /// Who came back, and where they wanted to go.
@@ -54,20 +49,10 @@ impl Auth {
     pub fn begin_outside(&self, return_to: &str, browser: &str) -> Result<String, Refusal> {
         let known = self.known_outside()?;
         let metadata = known.provider.metadata(self.now()).map_err(failed)?;
-        if self.vault.scan("outside/", MOST, self.now())?.len() >= MOST {
-            let busy =
-                Refusal::new(Kind::Throttled, "too many are signing in elsewhere; try again in a minute");
-            return Err(Refusal { retry_after: Some(60), ..busy });
-        }
-        let state = secret::token("yjt_")?;
-        let under_way = UnderWay {
-            nonce: BASE64URL_NOPAD.encode(&secret::random::<32>()?),
-            verifier: BASE64URL_NOPAD.encode(&secret::random::<32>()?),
-            return_to: return_to.to_owned(),
-            browser: secret::hash(browser),
-        };
-        let key = format!("outside/{}", secret::hash(&state));
-        self.change(&[absent(&key)], &[put(&key, &under_way, Some(self.now() + LASTS))?])?;
+        let place = if return_to.len() <= LONGEST_PLACE { return_to } else { "/auth/account" };
+        let seal = self.new_challenge(Ceremony::Outside(place), browser)?;
+        let under_way = self.under_way(&seal)?;
+        let state = format!("{seal}.{}", BASE64URL_NOPAD.encode(place.as_bytes()));
         let challenge = challenge(&under_way.verifier).unwrap_or_default();
         let outside = &known.outside;
         let pairs = [
@@ -87,7 +72,12 @@ impl Auth {
     ///
     /// # Errors
     /// What is not as it must be; whoever came is told that it did not work.
-    pub fn end_outside(&self, pairs: &[(String, String)], browser: &str) -> Result<Arrived, Refusal> {
+    pub fn end_outside(
+        &self,
+        pairs: &[(String, String)],
+        browser: &str,
+        address: &str,
+    ) -> Result<Arrived, Refusal> {
         let known = self.known_outside()?;
         let value = |name: &str| -> Result<Option<&str>, Refusal> {
             let mut found = pairs.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str());
@@ -99,14 +89,17 @@ impl Auth {
             }
         };
         let late = || Refusal::new(Kind::LoginRequired, "this sign-in was not begun here, or too long ago");
-        let state = value("state")?.ok_or_else(late)?;
-        let key = format!("outside/{}", secret::hash(state));
-        let read = self.read::<UnderWay>(&key)?.ok_or_else(late)?;
-        if !secret::is_same(&read.record.browser, &secret::hash(browser)) {
-            return Err(late());
-        }
+        let (seal, place) = value("state")?.and_then(|state| state.split_once('.')).ok_or_else(late)?;
+        let place =
+            BASE64URL_NOPAD.decode(place.as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let return_to = place.ok_or_else(late)?;
+        let used = self.take_challenge(seal, Ceremony::Outside(&return_to), browser)?;
+        // Each answer costs requests to the provider: an address that brings many in vain waits.
+        let account = format!("outside {seal}");
+        let guess = Guess { account: &account, address };
+        self.throttle.try_guess(guess, self.now())?;
         // Whatever comes of it, it counts once.
-        if !self.change(&[read.unchanged()], &[forget(&key)])? {
+        if !self.change(&[used.condition], &[used.change])? {
             return Err(late());
         }
         let metadata = known.provider.metadata(self.now()).map_err(failed)?;
@@ -123,9 +116,14 @@ impl Auth {
             return Err(failed(format!("the provider refuses: {code}")));
         }
         let code = value("code")?.ok_or_else(|| failed("the answer has no code"))?;
-        let claims = self.claims_for(known, code, &read.record)?;
+        let claims = self.claims_for(known, code, &self.under_way(seal)?)?;
         let user = self.account_of(known, &claims)?;
-        Ok(Arrived { user, return_to: read.record.return_to })
+        self.throttle.was_right(guess);
+        Ok(Arrived { user, return_to })
+    }
+
+    fn under_way(&self, seal: &str) -> Result<UnderWay, Refusal> {
+        Ok(UnderWay { nonce: self.derived(seal, "nonce")?, verifier: self.derived(seal, "verifier")? })
     }
 
     /// What the provider says of whom a code is about.
@@ -170,7 +168,10 @@ impl Auth {
             let access = answer.get("access_token").and_then(Value::as_str);
             let access = access.ok_or_else(|| failed("the token endpoint gives no access_token"))?;
             for (name, value) in provider.userinfo(url, access, &subject).map_err(failed)? {
-                claims.entry(name).or_insert(value);
+                // What was signed goes before.
+                if claims.get(&name).is_none_or(Value::is_null) {
+                    claims.insert(name, value);
+                }
             }
         }
         Ok(claims)

@@ -1,4 +1,4 @@
-//! Challenges: what an authenticator signs (section 13.4.3).
+//! Challenges: what an authenticator signs (section 13.4.3), and what goes to an outside provider and comes back.
 //!
 //! A page that offers a passkey has one in it, and most such pages are left again; so nothing is written down for it. It
 //! carries until when it is good and a seal over that, what it is for and the browser it was shown in. Only when an answer
@@ -15,8 +15,10 @@ use crate::refusal::{Kind, Refusal};
 use crate::vault::{Change, Condition};
 use crate::{Auth, secret};
 
-/// It is good for so long, in seconds.
+/// One for a passkey is good for so long, in seconds.
 const LASTS: u64 = 300;
+/// One that goes elsewhere: people may have to find their telephone there.
+const LASTS_OUTSIDE: u64 = 600;
 const NONCE: usize = 16;
 const HEAD: usize = NONCE + 8;
 const SEAL: usize = 32;
@@ -37,45 +39,56 @@ impl ChallengeKey {
 
 /// What a challenge is for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Ceremony<'a> {
+pub(crate) enum Ceremony<'a> {
     /// Making a passkey for a user.
     Register(&'a str),
     /// Signing in.
     SignIn,
+    /// Signing in at an outside provider, and going on to a place here.
+    Outside(&'a str),
 }
 
 /// That a challenge is used up: to be part of the change its answer brings.
-pub(super) struct Use {
-    pub(super) condition: Condition,
-    pub(super) change: Change,
+pub(crate) struct Use {
+    pub(crate) condition: Condition,
+    pub(crate) change: Change,
 }
 
 impl Auth {
     fn seal(&self, head: &[u8], ceremony: Ceremony<'_>, browser: &str) -> Result<[u8; SEAL], Refusal> {
-        let (word, user) = match ceremony {
+        let (word, more) = match ceremony {
             Ceremony::Register(user) => ("register", user),
             Ceremony::SignIn => ("sign in", ""),
+            Ceremony::Outside(place) => ("outside", place),
         };
         let mut hasher = blake3::Hasher::new_keyed(&self.challenges.get()?);
-        for part in [head, word.as_bytes(), user.as_bytes(), browser.as_bytes()] {
+        for part in [head, word.as_bytes(), more.as_bytes(), browser.as_bytes()] {
             hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()).update(part);
         }
         Ok(*hasher.finalize().as_bytes())
     }
 
     /// A new one, for a browser.
-    pub(super) fn new_challenge(&self, ceremony: Ceremony<'_>, browser: &str) -> Result<String, Refusal> {
+    pub(crate) fn new_challenge(&self, ceremony: Ceremony<'_>, browser: &str) -> Result<String, Refusal> {
         let mut head = secret::random::<NONCE>()?.to_vec();
-        head.extend((self.now() + LASTS).to_be_bytes());
+        let lasts = if matches!(ceremony, Ceremony::Outside(_)) { LASTS_OUTSIDE } else { LASTS };
+        head.extend((self.now() + lasts).to_be_bytes());
         let seal = self.seal(&head, ceremony, browser)?;
         Ok(BASE64URL_NOPAD.encode(&[head.as_slice(), &seal].concat()))
+    }
+
+    /// A secret that belongs to a challenge, and that nobody can tell from it.
+    pub(crate) fn derived(&self, text: &str, purpose: &str) -> Result<String, Refusal> {
+        let mut hasher = blake3::Hasher::new_keyed(&self.challenges.get()?);
+        hasher.update(purpose.as_bytes()).update(&[0]).update(text.as_bytes());
+        Ok(BASE64URL_NOPAD.encode(hasher.finalize().as_bytes()))
     }
 
     /// Takes the challenge an answer was signed for.
     ///
     /// # Errors
     /// If the hub did not give it to this browser for this, or it is too old or used.
-    pub(super) fn take_challenge(
+    pub(crate) fn take_challenge(
         &self,
         text: &str,
         ceremony: Ceremony<'_>,
@@ -97,5 +110,52 @@ impl Auth {
             return Err(late());
         }
         Ok(Use { condition: absent(&key), change: put(&key, &true, Some(expires))? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::Settings;
+    use crate::vault::MemoryVault;
+
+    #[test]
+    fn a_challenge_is_for_one_thing_in_one_browser_once_and_soon() {
+        let now = Arc::new(AtomicU64::new(1_000));
+        let hub = || {
+            let clock = Arc::clone(&now);
+            let clock = Box::new(move || clock.load(Ordering::Relaxed));
+            Auth::with_clock(Box::new(MemoryVault::default()), Settings::at("http://localhost:1"), clock)
+        };
+        let auth = hub();
+        let text = auth.new_challenge(Ceremony::Register("u"), "b").unwrap();
+        let take = |text: &str, ceremony, browser| auth.take_challenge(text, ceremony, browser).is_ok();
+        assert!(take(&text, Ceremony::Register("u"), "b"));
+        for (ceremony, browser) in [
+            (Ceremony::Register("v"), "b"),
+            (Ceremony::Register("u"), "c"),
+            (Ceremony::SignIn, "b"),
+            (Ceremony::Outside("u"), "b"),
+        ] {
+            assert!(!take(&text, ceremony, browser), "{ceremony:?} {browser}");
+        }
+        // Of another start of the hub, cut, changed.
+        assert!(hub().take_challenge(&text, Ceremony::Register("u"), "b").is_err());
+        let changed = format!("{}{}", if text.starts_with('A') { "B" } else { "A" }, &text[1..]);
+        for other in [&text[1..], &text[..60], "", "=", &changed] {
+            assert!(!take(other, Ceremony::Register("u"), "b"), "{other}");
+        }
+        assert_ne!(auth.derived(&text, "a").unwrap(), auth.derived(&text, "b").unwrap());
+        let used = auth.take_challenge(&text, Ceremony::Register("u"), "b").unwrap();
+        assert!(auth.change(&[used.condition], &[used.change]).unwrap());
+        assert!(!take(&text, Ceremony::Register("u"), "b"), "twice");
+        let next = auth.new_challenge(Ceremony::SignIn, "b").unwrap();
+        now.fetch_add(LASTS - 1, Ordering::Relaxed);
+        assert!(take(&next, Ceremony::SignIn, "b"));
+        now.fetch_add(1, Ordering::Relaxed);
+        assert!(!take(&next, Ceremony::SignIn, "b"), "too late");
     }
 }

@@ -27,7 +27,7 @@ pub use register::MadePasskey;
 pub use relying_party::RelyingParty;
 pub use sign_in::ShownPasskey;
 
-pub(crate) use challenge::ChallengeKey;
+pub(crate) use challenge::{Ceremony, ChallengeKey};
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};

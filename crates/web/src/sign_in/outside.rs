@@ -22,9 +22,9 @@ pub(super) async fn begin((State(desk), guest): Start) -> Response {
 
 /// Takes its answer.
 pub(super) async fn end((State(desk), guest): Start) -> Response {
-    let (auth, browser) = (Arc::clone(&desk.auth), guest.token());
+    let (auth, browser, address) = (Arc::clone(&desk.auth), guest.token(), guest.address.clone());
     let pairs = split(&guest.query).unwrap_or_default();
-    match away(move || auth.end_outside(&pairs, &browser)).await {
+    match away(move || auth.end_outside(&pairs, &browser, &address)).await {
         Ok(arrived) => {
             let begun = enter::begin(&desk, &guest, arrived.user, Way::Outside).await;
             enter::arrive(&desk, &guest, begun, &arrived.return_to)

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::provider::Provider;
 use super::systems::{Key, now};
+use super::visitor::field;
 use super::{House, PASSWORD, Visitor, done, parameter, task};
 use crate::browser::Browser;
 use crate::hub::Answer;
@@ -157,8 +158,11 @@ struct Lie {
 
 /// Sets out, and comes back with what the provider says.
 fn arrive(scene: &Scene, provider: &Provider, key: &Key, lie: &Lie) -> Answer {
-    let mut visitor = scene.house.visitor();
-    let place = scene.begin(&mut visitor);
+    arrive_as(&mut scene.house.visitor(), scene, provider, key, lie)
+}
+
+fn arrive_as(visitor: &mut Visitor, scene: &Scene, provider: &Provider, key: &Key, lie: &Lie) -> Answer {
+    let place = scene.begin(visitor);
     let header = lie.header.clone().unwrap_or(json!({"alg": "ES384", "kid": key.jwk["kid"]}));
     let mut claims = json!({"iss": provider.issuer, "aud": "this-hub", "sub": "u-1", "exp": now() + 60, "iat": now(),
         "nonce": parameter(&place, "nonce").unwrap(), "preferred_username": "sensei", "groups": ["doctors"]});
@@ -231,7 +235,8 @@ fn what_a_provider_did_not_say_to_this_browser_now_is_nothing() {
         ("another provider's answer", answered("iss", Some("https://evil.example"))),
         ("nobody's answer", answered("iss", None)),
         ("no state", answered("state", None)),
-        ("a guessed state", answered("state", Some("yjt_guessed"))),
+        ("a guessed state", answered("state", Some("guessed"))),
+        ("a guessed state with a place", answered("state", Some("AAAA.L3Blb3BsZQ"))),
         ("no code", answered("code", None)),
         ("a refusal", answered("error", Some("access_denied"))),
     ];
@@ -259,6 +264,24 @@ fn what_a_provider_did_not_say_to_this_browser_now_is_nothing() {
     assert_eq!(other.get(&back).status, 403);
     assert!(is_in(&one.get(&back)));
     assert_eq!(one.get(&back).status, 403, "twice");
+    // A place that was put in is not gone to.
+    let place = scene.begin(&mut one);
+    let state = parameter(&place, "state").unwrap();
+    let elsewhere =
+        format!("{}.{}", state.split_once('.').unwrap().0, BASE64URL_NOPAD.encode(b"//evil.example"));
+    assert_eq!(
+        one.get(&format!("/auth/outside?code=c&state={elsewhere}&iss={}", provider.issuer)).status,
+        403
+    );
+    // Who signs out here may sign out there.
+    let mut leaving = scene.house.visitor();
+    assert!(is_in(&arrive_as(&mut leaving, &scene, &provider, &key, &Lie::default())));
+    let form = field(&leaving.get("/auth/account").body, "form").unwrap();
+    let left = leaving.form("/auth/sign-out", &[("form", form)]);
+    assert_eq!(left.header("location"), Some("/auth/sign-in?left=outside"));
+    assert!(leaving.get("/auth/sign-in?left=outside").body.contains("/auth/outside/leave"));
+    let there = leaving.get("/auth/outside/leave").header("location").unwrap().to_owned();
+    assert!(there.starts_with(&format!("{}/leave?client_id=this-hub&", provider.issuer)), "{there}");
     // Nobody is led elsewhere.
     let mut visitor = scene.house.visitor();
     let answer = visitor.get("/auth/outside/begin?return=https%3A%2F%2Fevil.example");
@@ -306,6 +329,26 @@ fn roles_come_with_each_sign_in_and_an_address_counts_only_verified() {
     assert_eq!(roles("hanako@example.org").as_deref(), Some("auditor"));
     // From then on it is the subject that counts.
     assert!(is_in(&come(&[who, none])));
+    // Asked at the userinfo endpoint, the provider speaks of the same person or of nobody.
+    let scene = Scene::open(&provider.issuer, &format!("userinfo = true\n{RULES}"));
+    let come = |about: Value| {
+        provider.said.lock().unwrap().about = about;
+        arrive(&scene, &provider, &key, &Lie { claims: vec![("groups", Value::Null)], ..Lie::default() })
+    };
+    assert_eq!(come(json!({"sub": "u-9", "groups": ["doctors"]})).status, 403);
+    assert_eq!(come(json!({"groups": ["doctors"]})).status, 403);
+    assert_eq!(come(json!({"sub": "u-1"})).status, 403, "no role by either");
+    assert!(is_in(&come(json!({"sub": "u-1", "groups": ["desk"]}))));
+    let lie = Lie { claims: vec![("preferred_username", json!("deputy"))], ..Lie::default() };
+    let lie = Lie { claims: [lie.claims, vec![("sub", json!("u-3"))]].concat(), ..Lie::default() };
+    provider.said.lock().unwrap().about =
+        json!({"sub": "u-3", "preferred_username": "forged", "name": "代理"});
+    assert!(is_in(&arrive(&scene, &provider, &key, &lie)));
+    let listed = done(&["user", "list", "--data", scene.house.place()], "");
+    assert!(
+        listed.contains("deputy  clinician  代理") && !listed.contains("forged"),
+        "what was signed counts: {listed}"
+    );
     let pairs = [
         ("--openid-client-id", "x"),
         ("--openid-rules", "/none"),

@@ -13,6 +13,8 @@ pub(crate) struct Said {
     pub(crate) metadata: Value,
     pub(crate) keys: Value,
     pub(crate) token: Value,
+    /// What the userinfo endpoint says.
+    pub(crate) about: Value,
     /// Bodies of what came to the token endpoint, and how it was authorized.
     pub(crate) asked: Vec<(String, String)>,
 }
@@ -42,6 +44,7 @@ fn answer(mut stream: &TcpStream, said: &Mutex<Said>) -> std::io::Result<()> {
     let told = match first.split(' ').nth(1).unwrap_or_default() {
         "/.well-known/openid-configuration" => &said.metadata,
         "/keys" => &said.keys,
+        "/userinfo" => &said.about,
         "/token" => {
             said.asked.push((String::from_utf8(body).unwrap(), authorization));
             &said.token
@@ -62,10 +65,10 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = format!("http://localhost:{}", listener.local_addr().unwrap().port());
         let metadata = json!({"issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"),
-            "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/keys"),
+            "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/keys"), "userinfo_endpoint": format!("{issuer}/userinfo"),
             "end_session_endpoint": format!("{issuer}/leave"), "authorization_response_iss_parameter_supported": true});
         let keys = json!({"keys": [key.jwk]});
-        let said = Said { metadata, keys, token: Value::Null, asked: Vec::new() };
+        let said = Said { metadata, keys, token: Value::Null, about: Value::Null, asked: Vec::new() };
         let said = Arc::new(Mutex::new(said));
         let shared = Arc::clone(&said);
         std::thread::spawn(move || {
