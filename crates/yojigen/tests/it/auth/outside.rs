@@ -287,6 +287,13 @@ fn what_a_provider_did_not_say_to_this_browser_now_is_nothing() {
     let answer = visitor.get("/auth/outside/begin?return=https%3A%2F%2Fevil.example");
     assert!(answer.header("location").unwrap().starts_with(&provider.issuer));
 
+    // Each end is in the ledger, and no code or state of it.
+    let looked = done(&["ledger", "show", "--data", scene.house.place(), "-n", "1000"], "");
+    let of = |status: &str| {
+        looked.lines().filter(|line| line.contains("sign-in  ") && line.contains(status)).count()
+    };
+    assert!(of(" 200 agent=") >= 2 && of(" 403 ") >= 20 && !looked.contains("state="), "{looked}");
+
     // Its keys change: the new ones are asked for.
     std::thread::sleep(std::time::Duration::from_secs(11));
     let next = Key::new("k2");

@@ -140,6 +140,11 @@ fn whoever_shows_anything_but_the_passkey_stays_outside() {
         // A guess more or less does not shut its owner out.
         assert!(is_in(&sign_in(&house, &mut one, &Lie::default())), "after {lie:?}");
     }
+    // The ledger has both: who came in, and that somebody did not.
+    let looked = done(&["ledger", "show", "--data", house.place(), "-n", "1000"], "");
+    let of =
+        |mark: &str| looked.lines().filter(|line| line.contains("sign-in  ") && line.contains(mark)).count();
+    assert!(of(" 200 agent=Patient/p1 ") >= 13 && of(" 403 ") >= 13, "{looked}");
     // One that nobody has registered, and one that says it is taro's.
     assert_eq!(sign_in(&house, &mut Authenticator::new(b"unknown"), &Lie::default()).0, 403);
     let mut thief = Authenticator::new(b"one");
