@@ -1,7 +1,9 @@
 //! What an authenticator says (section 6.1): for which host, whether somebody was there and was verified, how often it
 //! signed, and, when a passkey is made, its id and public key.
 //!
-//!     rpIdHash 32 | flags 1 | signCount 4 | aaguid 16, length 2, id, COSE key (if AT) | extensions (if ED)
+//! ```text
+//! rpIdHash 32 | flags 1 | signCount 4 | aaguid 16, length 2, id, COSE key (if AT) | extensions (if ED)
+//! ```
 
 use minicbor::Decoder;
 use minicbor::data::Type;
