@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Auth, Client, Invitation, NewClient, NewUser, Refusal, User};
+use crate::{Auth, Client, Invitation, NewClient, NewLink, NewUser, Refusal, User};
 
 /// The socket's name in the vault's folder.
 pub const SOCKET: &str = "control";
@@ -52,6 +52,21 @@ pub enum Task {
         password: Option<String>,
         /// Whether the second factor is taken away.
         without_code: bool,
+        /// Whether all passkeys are.
+        #[serde(default)]
+        without_passkeys: bool,
+    },
+    /// Links a user with an account of an outside provider.
+    LinkUser {
+        /// Who.
+        login: String,
+        /// With which.
+        link: NewLink,
+    },
+    /// Ends all links of a user.
+    UnlinkUser {
+        /// Who.
+        login: String,
     },
     /// Registers a client.
     AddClient(NewClient),
@@ -64,10 +79,14 @@ pub enum Task {
     },
 }
 
-fn of_user(user: &User) -> Value {
-    json!({"id": user.id, "login": user.login, "name": user.name, "roles": user.roles, "fhirUser": user.fhir_user,
+fn of_user(auth: &Auth, user: &User) -> Result<Value, Refusal> {
+    let (passkeys, links) = (auth.passkeys(&user.id)?.len(), auth.links(&user.id)?.len());
+    Ok(
+        json!({"id": user.id, "login": user.login, "name": user.name, "roles": user.roles, "fhirUser": user.fhir_user,
         "patient": user.patient, "proxyFor": user.proxied, "organization": user.organization, "disabled": user.is_disabled,
-        "hasPassword": user.has_password(), "hasCode": user.has_totp()})
+        "hasPassword": user.has_password(), "hasCode": user.has_totp(), "passkeys": passkeys,
+        "managed": user.is_managed, "links": links}),
+    )
 }
 
 fn of_client(client: &Client) -> Value {
@@ -88,34 +107,47 @@ pub fn perform(auth: &Auth, task: &Task) -> Result<Value, Refusal> {
     match task {
         Task::AddUser(new) => {
             let user = auth.add_user(new)?;
-            let mut told = of_user(&user);
+            let mut told = of_user(auth, &user)?;
             if new.password.is_none() {
                 told["link"] = invited(&user)?;
             }
             Ok(told)
         }
-        Task::ListUsers => Ok(auth.users()?.iter().map(of_user).collect()),
+        Task::ListUsers => auth.users()?.iter().map(|user| of_user(auth, user)).collect(),
         Task::DisableUser { login, is_disabled } => {
             let user = auth.user_named(login)?;
-            Ok(of_user(&auth.disable_user(&user.id, *is_disabled)?))
+            of_user(auth, &auth.disable_user(&user.id, *is_disabled)?)
         }
         Task::SetRoles { login, roles } => {
             let user = auth.user_named(login)?;
-            Ok(of_user(&auth.set_roles(&user.id, roles)?))
+            of_user(auth, &auth.set_roles(&user.id, roles)?)
         }
-        Task::SetPassword { login, password, without_code } => {
+        Task::SetPassword { login, password, without_code, without_passkeys } => {
             let mut user = auth.user_named(login)?;
+            if *without_passkeys {
+                auth.remove_passkeys(&user.id)?;
+            }
             if *without_code {
                 user = auth.remove_totp(&user.id)?;
             }
             match password {
-                Some(password) => Ok(of_user(&auth.set_password(&user.id, password)?)),
+                Some(password) => of_user(auth, &auth.set_password(&user.id, password)?),
                 None => {
-                    let mut told = of_user(&user);
+                    let mut told = of_user(auth, &user)?;
                     told["link"] = invited(&user)?;
                     Ok(told)
                 }
             }
+        }
+        Task::LinkUser { login, link } => {
+            let user = auth.user_named(login)?;
+            auth.link_user(&user.id, link)?;
+            of_user(auth, &user)
+        }
+        Task::UnlinkUser { login } => {
+            let user = auth.user_named(login)?;
+            auth.unlink_user(&user.id)?;
+            of_user(auth, &user)
         }
         Task::AddClient(new) => {
             let (client, secret) = auth.add_client(new)?;

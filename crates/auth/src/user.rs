@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::passkey::MadePasskey;
 use crate::records::{absent, forget, put};
 use crate::refusal::{Kind, Refusal};
 use crate::throttle::Guess;
+use crate::vault::{Change, Condition};
 use crate::{Auth, password, secret, totp};
 
 /// What someone may be here. What a role may do is decided by `access`.
@@ -54,6 +56,9 @@ pub struct User {
     pub organization: Option<String>,
     /// Whether the user may not sign in.
     pub is_disabled: bool,
+    /// Whether an outside provider's first sign-in added the user: it says the roles, and there is no other way in.
+    #[serde(default)]
+    pub is_managed: bool,
     /// When the user was added, in seconds since 1970.
     pub created: u64,
     password: Option<String>,
@@ -132,6 +137,31 @@ pub enum Invitation {
     },
 }
 
+/// How somebody who has a link comes in from now on. Login and display name are the first operator's.
+#[derive(Clone)]
+pub enum Accepted {
+    /// By a password.
+    Password {
+        /// What is typed to sign in.
+        login: String,
+        /// What is shown.
+        name: String,
+        /// The password.
+        password: String,
+    },
+    /// By a passkey.
+    Passkey {
+        /// What stands for the user where a name has to.
+        login: String,
+        /// What is shown.
+        name: String,
+        /// The id the passkey was made for, of the first operator.
+        user: String,
+        /// The passkey.
+        made: MadePasskey,
+    },
+}
+
 /// How far a sign-in came.
 #[derive(Debug)]
 pub enum SignIn {
@@ -201,6 +231,15 @@ impl Auth {
     /// # Errors
     /// If something said of it will not do, or the login name is taken.
     pub fn add_user(&self, new: &NewUser) -> Result<User, Refusal> {
+        self.add_user_as(secret::id()?, new, false)
+    }
+
+    /// Adds a user whom an outside provider knows.
+    pub(crate) fn add_managed_user(&self, new: &NewUser) -> Result<User, Refusal> {
+        self.add_user_as(secret::id()?, new, true)
+    }
+
+    fn add_user_as(&self, id: String, new: &NewUser, is_managed: bool) -> Result<User, Refusal> {
         let login = login_name(&new.login)?;
         check_roles(&new.roles)?;
         if let Some(own) = &new.fhir_user {
@@ -228,7 +267,7 @@ impl Auth {
         };
         let of_own = new.fhir_user.as_deref().and_then(|own| own.strip_prefix("Patient/")).map(str::to_owned);
         let user = User {
-            id: secret::id()?,
+            id,
             name,
             roles: new.roles.clone(),
             fhir_user: new.fhir_user.clone(),
@@ -236,6 +275,7 @@ impl Auth {
             proxied: new.proxied.clone(),
             organization: new.organization.clone(),
             is_disabled: false,
+            is_managed,
             created: self.now(),
             password,
             totp: None,
@@ -471,38 +511,63 @@ impl Auth {
         found.ok_or_else(|| Refusal::new(Kind::NotFound, "this link was used or is too old"))
     }
 
-    /// Uses a link up: sets the password, or makes the first operator with the name given.
+    /// The id the first operator will have; a passkey is made for it before there is anybody.
+    ///
+    /// # Errors
+    /// If the operating system gives no entropy.
+    pub fn new_user_id(&self) -> Result<String, Refusal> {
+        secret::id()
+    }
+
+    /// Uses a link up: gives the user a way in, or makes the first operator with the name given.
     ///
     /// # Errors
     /// If the link is no longer good, or what is said will not do; then it can be used again.
-    pub fn accept(&self, text: &str, login: &str, name: &str, password: &str) -> Result<User, Refusal> {
+    pub fn accept(&self, text: &str, accepted: &Accepted) -> Result<User, Refusal> {
         let invitation = self.invitation(text)?;
         let key = format!("invitation/{}", secret::hash(text));
         let read = self.read::<Invitation>(&key)?;
         let gone = || Refusal::new(Kind::NotFound, "this link was used or is too old");
         let unchanged = read.ok_or_else(gone)?.unchanged();
-        match invitation {
-            Invitation::FirstOperator => {
+        let use_up = |conditions: &[Condition], changes: &[Change]| -> Result<(), Refusal> {
+            let conditions = [std::slice::from_ref(&unchanged), conditions].concat();
+            let is_done = self.change(&conditions, &[&[forget(&key)], changes].concat())?;
+            if is_done { Ok(()) } else { Err(gone()) }
+        };
+        match (invitation, accepted) {
+            (Invitation::FirstOperator, Accepted::Password { login, name, password }) => {
                 password::check(password, &login_name(login)?)?;
-                if !self.change(&[unchanged], &[forget(&key)])? {
-                    return Err(gone());
-                }
-                self.add_user(&NewUser {
-                    login: login.to_owned(),
-                    name: name.to_owned(),
-                    roles: vec!["operator".to_owned()],
-                    password: Some(password.to_owned()),
-                    ..NewUser::default()
-                })
+                use_up(&[], &[])?;
+                self.add_user(&NewUser { password: Some(password.clone()), ..first_operator(login, name) })
             }
-            Invitation::Password { user } => {
+            (Invitation::FirstOperator, Accepted::Passkey { login, name, user, made }) => {
+                if !is_id(user) || user.len() != 24 || self.user(user)?.is_some() {
+                    return Err(Refusal::request("the first operator's id is not one this hub gave"));
+                }
+                login_name(login)?;
+                let checked = self.check_passkey(user, made)?;
+                use_up(&checked.conditions, &checked.changes)?;
+                self.add_user_as(user.clone(), &first_operator(login, name), false)
+            }
+            (Invitation::Password { user }, Accepted::Password { password, .. }) => {
                 let known = self.user(&user)?.ok_or_else(gone)?;
                 password::check(password, &known.login)?;
-                if !self.change(&[unchanged], &[forget(&key)])? {
-                    return Err(gone());
-                }
+                use_up(&[], &[])?;
                 self.set_password(&user, password)
+            }
+            (Invitation::Password { user }, Accepted::Passkey { made, .. }) => {
+                let known = self.user(&user)?.ok_or_else(gone)?;
+                let checked = self.check_passkey(&user, made)?;
+                use_up(&checked.conditions, &checked.changes)?;
+                self.end_all(&user)?;
+                Ok(known)
             }
         }
     }
+}
+
+/// What is said of the first operator.
+fn first_operator(login: &str, name: &str) -> NewUser {
+    let roles = vec!["operator".to_owned()];
+    NewUser { login: login.to_owned(), name: name.to_owned(), roles, ..NewUser::default() }
 }

@@ -222,6 +222,12 @@ impl Ledger {
         &self.shared.key
     }
 
+    /// A key for another purpose, made from the chain's: who has it knows nothing of that one.
+    #[must_use]
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, self.key())
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.shared.engine
     }

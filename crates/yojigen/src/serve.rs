@@ -94,6 +94,11 @@ pub(crate) fn findings(arguments: &ServeArguments) -> Vec<String> {
     {
         found.push(format!("listen: {error}"));
     }
+    if arguments.open && arguments.sign_in.openid_issuer.is_some() {
+        found.push(
+            "openid-issuer: nobody signs in to a hub that is --open; leave one of the two out".to_owned(),
+        );
+    }
     let is_secure = arguments.sign_in.url.as_ref().is_some_and(|url| url.starts_with("https://"));
     if !arguments.open && !is_secure && !arguments.listen.ip().is_loopback() {
         found.push(format!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use auth::admin::{self, Task};
 use auth::vault::{DiskVault, VaultError};
-use auth::{Auth, Invitation, Settings};
+use auth::{Auth, Invitation, Outside, Rules, Settings};
 use serde_json::Value;
 
 use crate::cli::SignInArguments;
@@ -30,7 +30,12 @@ pub(crate) fn serve(data: &Path, arguments: &SignInArguments, port: u16) -> Resu
         may_register: arguments.allow_registration,
         ..Settings::at(&issuer)
     };
-    let auth = Arc::new(Auth::new(Box::new(DiskVault::open(&folder(data))?), settings));
+    let auth = Auth::new(Box::new(DiskVault::open(&folder(data))?), settings);
+    let auth = match outside(arguments)? {
+        Some(outside) => auth.with_outside(outside),
+        None => auth,
+    };
+    let auth = Arc::new(auth);
     auth.tidy()?;
     if let Err(error) = admin::listen(&auth, &folder(data)) {
         tracing::warn!(%error, "yojigen user and client do not reach this hub while it runs");
@@ -47,6 +52,26 @@ pub(crate) fn serve(data: &Path, arguments: &SignInArguments, port: u16) -> Resu
         }
     });
     Ok(auth)
+}
+
+/// The outside provider, if there is one.
+fn outside(arguments: &SignInArguments) -> Result<Option<Outside>> {
+    let (Some(issuer), Some(client_id)) = (&arguments.openid_issuer, &arguments.openid_client_id) else {
+        return Ok(None);
+    };
+    let rules = match &arguments.openid_rules {
+        Some(file) => {
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+            Rules::read(&text).map_err(|why| anyhow!("{}: {why}", file.display()))?
+        }
+        None => Rules::default(),
+    };
+    if let Some(file) = &arguments.openid_client_secret_file {
+        std::fs::metadata(file).with_context(|| format!("reading {}", file.display()))?;
+    }
+    let secret_file = arguments.openid_client_secret_file.clone();
+    Ok(Some(Outside { issuer: issuer.clone(), client_id: client_id.clone(), secret_file, rules }))
 }
 
 /// Says how the first operator comes in, if there is nobody yet.

@@ -7,6 +7,9 @@
 //! |---|---|
 //! | `user/ID`, `login/NAME` | a user; the id of a login name |
 //! | `client/ID` | a client |
+//! | `passkey/HASH`, `of-user/ID/passkey/HASH` | a passkey by its credential's hash; a user's passkeys |
+//! | `challenge/HASH` | a challenge that was used: a passkey's, or of a sign-in elsewhere |
+//! | `link/HASH`, `of-user/ID/link/HASH` | an account elsewhere that is a user's; a user's |
 //! | `session/HASH`, `of-user/ID/session/SESSION` | a session by its cookie's hash; a user's sessions |
 //! | `grant/ID`, `of-user/ID/grant/GRANT` | what a user (or a client for itself) allowed; a user's grants |
 //! | `code/HASH`, `token/HASH`, `refresh/HASH` | what was given out of a grant |

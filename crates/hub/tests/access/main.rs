@@ -558,12 +558,12 @@ fn who_looked_is_told_to_the_person_and_to_nobody_beside() {
     let audited = Audited { action: ledger::Action::Search, status: 200, ..Audited::default() };
     hub.audit(&clinician, audited).unwrap().unwrap();
     let asked = |access: &Access, patient: Option<&str>| {
-        let request = AuditEventRequest::read(&hub, patient, &[]).unwrap();
+        let request = AuditEventRequest::read(&hub, access, patient, &[]).unwrap();
         hub.audit_events(access, &request, "http://h").map_err(|failure| failure.kind)
     };
     // The person sees who it was, and no other person.
     let own = asked(&of("person"), Some("p0")).unwrap();
-    assert!(own.contains("Patient/p0") && own.contains("ledger-1-") && !own.contains("Patient/p1"), "{own}");
+    assert!(own.contains("Patient/p0") && !own.contains("ledger-1-") && !own.contains("Patient/p1"), "{own}");
     for (name, patient) in
         [("person", None), ("person", Some("p1")), ("clinician", Some("p0")), ("clinician", None)]
     {
@@ -576,7 +576,23 @@ fn who_looked_is_told_to_the_person_and_to_nobody_beside() {
     let event = event.split('"').next().unwrap();
     assert!(by_id(&of("person"), event).unwrap().is_some());
     // What one may not see is not there.
-    assert_eq!(by_id(&of("person"), "ledger-1").unwrap(), None);
+    for plain in ["ledger-1", "ledger-1-1", "log-1-1"] {
+        assert_eq!(by_id(&of("person"), plain).unwrap(), None, "numbers count others' reads");
+    }
+    assert!(by_id(&Access::open("test"), "ledger-1-1").unwrap().is_some());
+    assert!(by_id(&Access::open("test"), event).unwrap().is_some());
+    // Nor does the place in the chain say it.
+    assert!(whole.contains("StructureDefinition/ledger-record") && !own.contains("ledger-record"), "{own}");
+    // A page's cursor is sealed, and for whom it was made.
+    let page =
+        AuditEventRequest::read(&hub, &of("person"), Some("p0"), &[("_count".to_owned(), "1".to_owned())]);
+    let first = hub.audit_events(&of("person"), &page.unwrap(), "http://h").unwrap();
+    let cursor = first.split("_cursor=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let at = |access: &Access| {
+        let pairs = [("_cursor".to_owned(), cursor.clone())];
+        AuditEventRequest::read(&hub, access, Some("p0"), &pairs).map(|_| ())
+    };
+    assert!(at(&of("person")).is_ok() && at(&clinician).is_err() && at(&Access::open("test")).is_err());
     assert_eq!(by_id(&clinician, event).unwrap(), None);
 }
 

@@ -16,7 +16,7 @@ mod settings;
 mod show;
 mod within;
 
-pub(crate) use settings::{address, zone};
+pub(crate) use settings::{address, issuer, zone};
 pub(crate) use show::run;
 pub(crate) use within::Within;
 
@@ -33,7 +33,8 @@ use settings::{Kind, Setting};
 /// The tasks that take settings from file and environment, those of `serve` that they have; `show` is of `config` and of `log`.
 const TASKS: &[&str] = &["serve", "import", "export", "backup", "restore", "doctor", "tail", "show"];
 /// And those of `user` and `client`, which have names that others have too.
-const VAULT_TASKS: &[&str] = &["add", "list", "disable", "enable", "password", "role", "remove"];
+const VAULT_TASKS: &[&str] =
+    &["add", "list", "disable", "enable", "password", "role", "link", "unlink", "remove"];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
