@@ -11,7 +11,7 @@ use crate::fold::type_of;
 use crate::layout::bodies::{Content as BodyContent, Version};
 use crate::layout::heads::{Head, State};
 use crate::layout::live::LiveRow;
-use crate::layout::log::{self, CHAIN_BYTES, Content, Entry};
+use crate::layout::log::{self, CHAIN_BYTES, Content, Entry, Redaction};
 use crate::layout::meta::{Counters, counters_key};
 use crate::layout::past::PastRow;
 use crate::layout::{broken, heads, ids, live, past, rows, symbols, totals};
@@ -109,6 +109,34 @@ struct Counts {
     gone: std::collections::BTreeMap<u8, u64>,
 }
 
+/// Entries that texts were taken out of: each is what a later entry says it is.
+#[derive(Default)]
+struct Gaps {
+    open: std::collections::BTreeMap<Place, (Place, [u8; CHAIN_BYTES])>,
+}
+
+impl Gaps {
+    fn meet(&mut self, place: Place, entry: &Entry) {
+        if let Some(by) = entry.redacted_by {
+            self.open.insert(place, (by, entry.redacted_hash()));
+        }
+        if let Content::Redaction(redactions) = &entry.content {
+            for Redaction { place: of, hash, .. } in redactions {
+                if self.open.get(of) == Some(&(place, *hash)) {
+                    self.open.remove(of);
+                }
+            }
+        }
+    }
+
+    /// What no entry answers for. A log that ends before such an entry is whole all the same.
+    fn findings(self, last: Place) -> impl Iterator<Item = (Place, String)> {
+        self.open.into_iter().filter(move |(_, (by, _))| *by <= last).map(|(place, (by, _))| {
+            (place, format!("texts are missing from it, or more than entry {by} of the log says were erased"))
+        })
+    }
+}
+
 /// A step of progress is told every so many items.
 const STEP: u64 = 2000;
 
@@ -154,6 +182,7 @@ impl Examination<'_, '_> {
         entries.seek_to_first();
         let mut chain = [0; CHAIN_BYTES];
         let (mut expected, mut last_instant) = (1, i64::MIN);
+        let mut gaps = Gaps::default();
         while let Some((key, value)) = entries.item() {
             let place = log::read_key(key);
             let name = format!("entry {place} of the log");
@@ -167,7 +196,9 @@ impl Examination<'_, '_> {
             match Entry::decode(place, value) {
                 Err(error) => self.note(name, error.to_string()),
                 Ok((stored_chain, entry)) => {
-                    if log::chain(&chain, &value[CHAIN_BYTES..]) != stored_chain {
+                    gaps.meet(place, &entry);
+                    let is_whole = entry.redacted_by.is_none();
+                    if is_whole && log::chain(&chain, &value[CHAIN_BYTES..]) != stored_chain {
                         self.note(
                             &name,
                             "the chain is broken here: the entry or the one before is not what was written",
@@ -191,6 +222,9 @@ impl Examination<'_, '_> {
             entries.next();
         }
         entries.status()?;
+        for (place, finding) in gaps.findings(Place(total)) {
+            self.note(format!("entry {place} of the log"), finding);
+        }
         if expected != total + 1 {
             self.note("the log", format!("it ends with entry {}; the counters say {total}", expected - 1));
         }
@@ -264,7 +298,7 @@ impl Examination<'_, '_> {
         let (_, entry) = crate::fold::read_entry(&self.view, Place(1))?;
         match entry.content {
             Content::Settings(settings) => search::Zone::named(&settings.zone),
-            Content::Transaction(_) => None,
+            Content::Transaction(_) | Content::Redaction(_) => None,
         }
         .ok_or_else(|| crate::error::corrupt("entry 1 of the log", "it names no time zone that is known"))
     }

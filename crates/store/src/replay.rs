@@ -72,6 +72,10 @@ impl<'v> StoreSource<'v> {
         self.done = after;
     }
 
+    pub(crate) fn entry(&self, place: Place) -> Result<Entry, Error> {
+        Ok(read_entry(&self.view, place)?.1)
+    }
+
     pub(crate) fn chain_at(&self, place: Place) -> Result<[u8; CHAIN_BYTES], Error> {
         Ok(read_entry(&self.view, place)?.0)
     }
@@ -149,8 +153,12 @@ pub(crate) fn fold_all(
                 fold.restate(target, stated.clone(), entry.instant)?;
                 settings = stated;
             }
+            Content::Redaction(redactions) => {
+                fold.redact_again(target, entry.circumstances, redactions, entry.instant)?;
+            }
             Content::Transaction(commands) => {
-                let mut recorded = Recorded { instant: entry.instant, ..Recorded::default() };
+                let redacted = entry.redacted_by.map(|by| (by, chain));
+                let mut recorded = Recorded { instant: entry.instant, redacted, ..Recorded::default() };
                 let mut actions = Vec::with_capacity(commands.len());
                 bodies.resize(commands.len(), None);
                 for (command, body) in commands.into_iter().zip(bodies) {
@@ -168,6 +176,7 @@ pub(crate) fn fold_all(
                 }
                 let proposal = Proposal {
                     rights: None,
+                    may_break_references: false,
                     circumstances: entry.circumstances,
                     commands: actions,
                     once: entry.once,
@@ -334,6 +343,7 @@ mod tests {
             let draft = Draft::new(patient.root(), "a", &Substitutions::default(), store.zone()).unwrap();
             let proposal = Proposal {
                 rights: None,
+                    may_break_references: false,
                 circumstances: crate::Circumstances::default(),
                 commands: vec![Command::new(
                     patient.root().value_type(),
