@@ -56,8 +56,8 @@ pub use history::{HistoryLevel, HistoryPage, HistoryQuery};
 pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
 pub use jobs::{
-    BulkDelete, BulkDeleteRequest, Erase, Export, ExportLevel, ExportRequest, Import, ImportRequest, Job, Jobs,
-    Output, State as JobState, Work,
+    BulkDelete, BulkDeleteRequest, Erase, Export, ExportLevel, ExportRequest, Import, ImportRequest, Job,
+    Jobs, Output, State as JobState, Work,
 };
 pub use lastn::LastnRequest;
 pub use matching::{EVIDENCE, Grade, MatchModel, MatchRequest, THROUGH};

@@ -113,6 +113,9 @@ mod tests {
         ledger.engine().put_record(&mut batch, 1, &[link.as_slice(), &bytes].concat(), &record).unwrap();
         ledger.engine().write(batch).unwrap();
         let findings = ledger.records().verify(&[3; 32], &[]).unwrap().findings;
-        assert!(findings[0].place.contains("record 1") && findings[0].finding.contains("seal"), "{findings:?}");
+        assert!(
+            findings[0].place.contains("record 1") && findings[0].finding.contains("seal"),
+            "{findings:?}"
+        );
     }
 }

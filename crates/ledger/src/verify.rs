@@ -107,7 +107,10 @@ impl Records {
             if let Some(is_genuine) = erase::is_genuine(key, &link, sequence, bytes) {
                 verdict.erased += 1;
                 if !is_genuine {
-                    verdict.find(named(sequence), "its seal is not the ledger's: someone else took texts out of it");
+                    verdict.find(
+                        named(sequence),
+                        "its seal is not the ledger's: someone else took texts out of it",
+                    );
                 }
             } else if is_next && chain::link(key, &verdict.link, sequence, bytes) != link {
                 verdict.find(

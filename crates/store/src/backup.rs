@@ -23,12 +23,13 @@ use data_encoding::HEXLOWER;
 use fhir::date_time::Micros;
 use serde::{Deserialize, Serialize};
 
-use self::segment::{BackupSource, SegmentWriter};
 pub use self::erase::{Erased, erase_from_backup};
+use self::segment::{BackupSource, SegmentWriter};
 pub use self::shelf::{Folder, Shelf, compare};
 use crate::doctor::Progress;
-use crate::engine::{Engine, Limits, RESTORING, View, write_durably};
+use crate::engine::{Engine, Family, Limits, RESTORING, View, write_durably};
 use crate::error::Error;
+use crate::layout::meta::destroyed_key;
 use crate::numbers::Place;
 use crate::replay::{Source as _, StoreSource, fold_all};
 
@@ -285,6 +286,10 @@ pub fn restore(
         write_durably(&mark, b"yojigen restore\n").map_err(io(&mark))?;
         let mut source = BackupSource::new(shelf, &manifest.segments, until);
         let last = fold_all(&mut source, &engine, total, progress)?;
+        if View::newest(&engine)?.get(Family::State, destroyed_key())?.is_some() {
+            // What was folded first and destroyed later.
+            engine.scrub(engine.db().latest_sequence_number(), &|| false)?;
+        }
         drop(engine);
         std::fs::remove_file(&mark).map_err(io(&mark))?;
         File::open(&unfinished).and_then(|f| f.sync_all()).map_err(io(&unfinished))?;

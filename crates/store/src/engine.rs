@@ -64,7 +64,6 @@ impl<'a> Families<'a> {
     pub(crate) fn of(&self, family: Family) -> &'a ColumnFamily {
         self.handles[family as usize]
     }
-
 }
 
 #[allow(clippy::mem_forget)] // in what the macro makes

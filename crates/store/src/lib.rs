@@ -43,7 +43,9 @@ pub use draft::{Draft, Substitutions};
 pub use engine::{FORMAT, Limits};
 pub use error::Error;
 pub use fold::{Clock, Entropy, Gone};
-pub use layout::log::{Circumstances, Content as LogContent, Operation as LogOperation, Part, Settings, is_taken_out, unsalted};
+pub use layout::log::{
+    Circumstances, Content as LogContent, Operation as LogOperation, Part, Settings, is_taken_out, unsalted,
+};
 pub use log_reader::{LogEntry, LogFilter, LogReader, LogText, log_state};
 pub use numbers::{PackedId, Place, ResourceNumber, Seat};
 pub use proposal::{
@@ -52,6 +54,6 @@ pub use proposal::{
 pub use purge::{Doomed, Purgeable};
 pub use reader::{EveryVersion, HistoryEntry, HistoryRange, Kept, Reader, Swept};
 pub use references::{Broken, BrokenFrom, ReferencePolicy};
-pub use replay::{Contents, contents, replay};
+pub use replay::{Contents, VisitRow, contents, each_row, replay};
 pub use search::{Budget, CRITERIA_ROWS, Cursor, Failure, Found, Page, Wanted};
 pub use writer::{Metrics, Options, Store};

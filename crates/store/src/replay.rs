@@ -10,6 +10,7 @@ use crate::draft::Draft;
 use crate::engine::{Engine, Family, Limits, View};
 use crate::error::{Error, corrupt};
 use crate::fold::{Entropy, Fold, Gone, Recorded, read_entry, type_of};
+use crate::layout::FAMILIES;
 use crate::layout::bodies::{Content as BodyContent, NONCE_BYTES, Version};
 use crate::layout::log::{CHAIN_BYTES, Command, Content, Entry, Operation, Settings, body_hash};
 use crate::layout::meta::{Counters, counters_key};
@@ -282,26 +283,47 @@ pub struct Contents {
 /// # Errors
 /// If the store cannot be opened or read.
 pub fn contents(path: &Path, limits: &Limits) -> Result<Vec<Contents>, Error> {
-    let engine = Engine::open(path, limits)?;
-    let view = View::newest(&engine)?;
-    let families = [Family::Log, Family::Bodies, Family::State, Family::Rows, Family::Live, Family::Past];
-    let mut found = Vec::new();
-    for (family, name) in families.into_iter().zip(crate::layout::FAMILIES) {
-        let (mut rows, mut hasher) = (0, blake3::Hasher::new());
-        let mut range = view.sweep(family);
-        range.seek_to_first();
-        while let Some((key, value)) = range.item() {
-            rows += 1;
+    let mut found: Vec<(Contents, blake3::Hasher)> = FAMILIES
+        .into_iter()
+        .map(|family| (Contents { family, rows: 0, hash: [0; 32] }, blake3::Hasher::new()))
+        .collect();
+    each_row(path, limits, &mut |family, key, value| {
+        for (contents, hasher) in found.iter_mut().filter(|(contents, _)| contents.family == family) {
+            contents.rows += 1;
             for part in [key, value] {
                 hasher.update(&(part.len() as u64).to_be_bytes());
                 hasher.update(part);
             }
+        }
+    })?;
+    let hashed = |(contents, hasher): (Contents, blake3::Hasher)| Contents {
+        hash: *hasher.finalize().as_bytes(),
+        ..contents
+    };
+    Ok(found.into_iter().map(hashed).collect())
+}
+
+/// Is passed a family's name, a key and its value.
+pub type VisitRow<'v> = dyn FnMut(&'static str, &[u8], &[u8]) + 'v;
+
+/// Passes every key and value of a store that no other process has open to `visit`, with its family's name.
+///
+/// # Errors
+/// If the store cannot be opened or read.
+pub fn each_row(path: &Path, limits: &Limits, visit: &mut VisitRow<'_>) -> Result<(), Error> {
+    let engine = Engine::open(path, limits)?;
+    let view = View::newest(&engine)?;
+    let families = [Family::Log, Family::Bodies, Family::State, Family::Rows, Family::Live, Family::Past];
+    for (family, name) in families.into_iter().zip(FAMILIES) {
+        let mut range = view.sweep(family);
+        range.seek_to_first();
+        while let Some((key, value)) = range.item() {
+            visit(name, key, value);
             range.next();
         }
         range.status()?;
-        found.push(Contents { family: name, rows, hash: *hasher.finalize().as_bytes() });
     }
-    Ok(found)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -343,7 +365,7 @@ mod tests {
             let draft = Draft::new(patient.root(), "a", &Substitutions::default(), store.zone()).unwrap();
             let proposal = Proposal {
                 rights: None,
-                    may_break_references: false,
+                may_break_references: false,
                 circumstances: crate::Circumstances::default(),
                 commands: vec![Command::new(
                     patient.root().value_type(),

@@ -198,7 +198,9 @@ fn lines(log: &LogReader, found: &LogEntry, has_bodies: bool) -> Result<Vec<Stri
             return Ok(out);
         }
         Content::Redaction(redactions) => {
-            out.extend(redactions.iter().map(|r| format!("erases  {} texts of entry {}", r.parts.len(), r.place)));
+            out.extend(
+                redactions.iter().map(|r| format!("erases  {} texts of entry {}", r.parts.len(), r.place)),
+            );
             return Ok(out);
         }
         Content::Transaction(commands) => commands,

@@ -87,7 +87,8 @@ impl EraseRequest {
                     }
                 }
                 _ => {
-                    let message = format!("{name}: $erase has no such parameter (it has {})", NAMES.join(", "));
+                    let message =
+                        format!("{name}: $erase has no such parameter (it has {})", NAMES.join(", "));
                     return Err(invalid(message));
                 }
             }
@@ -139,7 +140,12 @@ impl Hub {
     ///
     /// # Errors
     /// If there is no such Patient; as the store says.
-    pub fn erasure_preview(&self, access: &Access, id: &str, asked: &EraseRequest) -> Result<String, Failure> {
+    pub fn erasure_preview(
+        &self,
+        access: &Access,
+        id: &str,
+        asked: &EraseRequest,
+    ) -> Result<String, Failure> {
         Ok(preview(&self.plan(access, id, asked)?))
     }
 
@@ -147,7 +153,13 @@ impl Hub {
     ///
     /// # Errors
     /// If there is no such Patient, or the reason itself names the person.
-    pub fn erasure(&self, access: &Access, id: &str, asked: &EraseRequest, job: String) -> Result<Erase, Failure> {
+    pub fn erasure(
+        &self,
+        access: &Access,
+        id: &str,
+        asked: &EraseRequest,
+        job: String,
+    ) -> Result<Erase, Failure> {
         let plan = self.plan(access, id, asked)?;
         if plan.traces.named(&asked.reason).is_some() {
             let message = "reason: it names the person, and it stays; give a case's number";

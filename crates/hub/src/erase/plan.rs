@@ -140,16 +140,14 @@ impl Plan {
             found.own.texts += 1;
             found.own.up_to = found.own.up_to.max(version.version);
             found.versions.push(version.version);
-            each_name(&text, &mut |named| {
-                match named.split_once('/') {
-                    Some(("Patient", id)) if !is_also && !is_patient && !own.patients.iter().any(|p| p == id) => {
-                        found.others.insert(named.to_owned());
-                    }
-                    Some(("Binary", _)) => {
-                        found.binaries.insert(named.to_owned());
-                    }
-                    _ => {}
+            each_name(&text, &mut |named| match named.split_once('/') {
+                Some(("Patient", id)) if !is_also && !is_patient && !own.patients.iter().any(|p| p == id) => {
+                    found.others.insert(named.to_owned());
                 }
+                Some(("Binary", _)) => {
+                    found.binaries.insert(named.to_owned());
+                }
+                _ => {}
             });
             if found.others.is_empty() && !is_also {
                 traces.read(name, version.text);

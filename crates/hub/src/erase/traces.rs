@@ -103,11 +103,9 @@ impl Traces {
         }
         if !family.is_empty() && !given.is_empty() {
             let joined = given.join(" ");
-            for whole in [
-                format!("{family}{joined}"),
-                format!("{family} {joined}"),
-                format!("{joined} {family}"),
-            ] {
+            for whole in
+                [format!("{family}{joined}"), format!("{family} {joined}"), format!("{joined} {family}")]
+            {
                 self.add(&whole, sort, 3);
             }
         }
@@ -150,9 +148,10 @@ impl Traces {
     /// What of the person a text names; `None` if nothing.
     pub(crate) fn named(&self, text: &str) -> Option<Sort> {
         let (plain, decoded) = (normalize(text), normalize(&decoded(text)));
-        let found = self.texts.iter().filter(|(trace, _)| {
-            plain.contains(trace.as_str()) || decoded.contains(trace.as_str())
-        });
+        let found = self
+            .texts
+            .iter()
+            .filter(|(trace, _)| plain.contains(trace.as_str()) || decoded.contains(trace.as_str()));
         found.map(|(_, sort)| *sort).min()
     }
 
@@ -163,7 +162,8 @@ impl Traces {
 
     /// What finds strong traces in texts as they are kept.
     pub(crate) fn finder(&self) -> Finder {
-        let strong = |text: &&String| self.texts.get(&normalize(text)).is_some_and(|sort| *sort != Sort::Part);
+        let strong =
+            |text: &&String| self.texts.get(&normalize(text)).is_some_and(|sort| *sort != Sort::Part);
         let written: Vec<&String> = self.written.iter().filter(strong).collect();
         let sorts = written.iter().filter_map(|text| self.texts.get(&normalize(text)).copied()).collect();
         // Too many for its memory: then nothing is found by them, which a person's dozens never are.
@@ -186,7 +186,10 @@ impl Finder {
     /// What of the person a text names.
     pub(crate) fn find(&self, text: &str) -> BTreeSet<Sort> {
         let Some(automaton) = &self.automaton else { return BTreeSet::new() };
-        automaton.find_overlapping_iter(text).filter_map(|m| self.sorts.get(m.pattern().as_usize()).copied()).collect()
+        automaton
+            .find_overlapping_iter(text)
+            .filter_map(|m| self.sorts.get(m.pattern().as_usize()).copied())
+            .collect()
     }
 }
 
@@ -206,9 +209,10 @@ fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let escaped = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(|digits| {
-            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-        });
+        let escaped = bytes
+            .get(at + 1..at + 3)
+            .filter(|_| *byte == b'%')
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
         out.push(escaped.unwrap_or(if *byte == b'+' { b' ' } else { *byte }));
         at += if escaped.is_some() { 3 } else { 1 };
     }
@@ -217,7 +221,11 @@ fn decoded(text: &str) -> String {
 
 /// A text of a resource in which every character stands for itself.
 pub(crate) fn unescaped(text: &str) -> std::borrow::Cow<'_, str> {
-    if memchr::memchr(b'\\', text.as_bytes()).is_some() { fhir::json::unescape(text).into() } else { text.into() }
+    if memchr::memchr(b'\\', text.as_bytes()).is_some() {
+        fhir::json::unescape(text).into()
+    } else {
+        text.into()
+    }
 }
 
 /// Passes every `Type/id` a text has in it, references and addresses alike, to `found`.

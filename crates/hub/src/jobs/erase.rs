@@ -65,7 +65,13 @@ pub struct Erase {
 }
 
 impl Erase {
-    pub(crate) fn new(id: String, patient: &str, plan: &Plan, asked: &EraseRequest, access: &Access) -> Erase {
+    pub(crate) fn new(
+        id: String,
+        patient: &str,
+        plan: &Plan,
+        asked: &EraseRequest,
+        access: &Access,
+    ) -> Erase {
         let types = plan.counts().into_iter().map(|(name, counts)| (name.to_owned(), counts)).collect();
         Erase {
             id,

@@ -159,6 +159,13 @@ struct Entry {
     is_cancelled: Arc<AtomicBool>,
 }
 
+impl Entry {
+    /// An erasure goes before what waits; the rest in the order it came.
+    fn turn(&self) -> (bool, &str) {
+        (!matches!(self.job.work, Work::Erase(_)), &self.job.id)
+    }
+}
+
 /// The jobs of a hub.
 #[derive(Clone)]
 pub struct Jobs {
@@ -214,7 +221,7 @@ impl Jobs {
                 }
             }
         }
-        jobs.sort_by(|a, b| a.job.id.cmp(&b.job.id));
+        jobs.sort_by(|a, b| a.turn().cmp(&b.turn()));
         let (wake, woken) = channel();
         let _ = wake.send(());
         let (jobs, wake) = (Mutex::new(jobs), Mutex::new(wake));
@@ -263,7 +270,10 @@ impl Jobs {
         let path = self.path(&id);
         std::fs::create_dir_all(&path).map_err(|e| failed(&e, &path))?;
         self.keep(&job).map_err(|e| failed(&e, &path))?;
-        self.with(|jobs| jobs.push(Entry { job, is_cancelled: Arc::default() }));
+        self.with(|jobs| {
+            jobs.push(Entry { job, is_cancelled: Arc::default() });
+            jobs.sort_by(|a, b| a.turn().cmp(&b.turn()));
+        });
         self.wake();
         Ok(id)
     }

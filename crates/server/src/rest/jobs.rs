@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use fhir::{Issue, IssueType, TypeId, r4};
 use hub::{
-    BulkDeleteRequest, EraseRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs, Kind, Work,
+    BulkDeleteRequest, EraseRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs,
+    Kind, Work,
 };
 use tower::ServiceExt as _;
 use tower_http::services::ServeFile;

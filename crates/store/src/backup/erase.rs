@@ -127,8 +127,7 @@ fn touched(
             head.earlier_persons.iter().map(|(_, person)| *person).chain([head.person]).collect();
         for person in persons {
             let prefix = rows::prefix(crate::numbers::Seat { person, resource: number }, type_number);
-            let mut versions =
-                view.range(Family::Bodies, &prefix, &search::condition::after_prefix(&prefix));
+            let mut versions = view.range(Family::Bodies, &prefix, &search::condition::after_prefix(&prefix));
             versions.seek_to_first();
             while let Some((key, value)) = versions.item() {
                 if matches!(Version::decode(value)?.content, BodyContent::Destroyed { .. }) {

@@ -87,7 +87,9 @@ impl Transaction<'_> {
                     }
                 }
                 Part::Circumstance(field) => {
-                    if let Some(text) = entry.circumstances.fields().get(usize::from(field)).copied().flatten() {
+                    if let Some(text) =
+                        entry.circumstances.fields().get(usize::from(field)).copied().flatten()
+                    {
                         self.delete(Family::State, circumstances::key(field, text, place));
                     }
                 }
