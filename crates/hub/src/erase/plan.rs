@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use fhir::{IssueType, TypeId, r4};
 use serde::{Deserialize, Serialize};
-use store::{Reader, ResourceNumber};
+use store::{EveryVersion, Reader, ResourceNumber};
 
 use super::traces::{Finder, Sort, Traces, each_name, names_among, unescaped};
 use crate::{Failure, Hub, Kind};
@@ -63,6 +63,8 @@ pub(crate) struct Plan {
     /// What was decided to be erased, too.
     pub(crate) also: HashSet<(TypeId, String)>,
     pub(crate) traces: Traces,
+    /// Attachments the record refers to, until it is known whose they are.
+    binaries: BTreeSet<String>,
 }
 
 /// Every text of some resources, gathered before anything is decided about them.
@@ -77,7 +79,7 @@ struct Gathered {
 }
 
 impl Hub {
-    /// What erasing some Patients concerns. `names` are those of the person's accounts.
+    /// What erasing some Patients concerns: all that is there is gone through. `names` are those of the person's accounts.
     ///
     /// # Errors
     /// A record that is too long; as the store says.
@@ -87,6 +89,23 @@ impl Hub {
         patients: &[String],
         also: &[String],
         names: &[String],
+    ) -> Result<Plan, Failure> {
+        let mut plan = self.record_plan(reader, patients, also)?;
+        plan.traces.accounts(names);
+        let binaries = std::mem::take(&mut plan.binaries);
+        plan.share(reader, binaries)?;
+        Ok(plan)
+    }
+
+    /// The same without what is shared, and without attachments: only the record is gone through.
+    ///
+    /// # Errors
+    /// As [`Hub::erasure_plan`].
+    pub(crate) fn record_plan(
+        &self,
+        reader: &Reader,
+        patients: &[String],
+        also: &[String],
     ) -> Result<Plan, Failure> {
         let mut persons = HashSet::new();
         for id in patients {
@@ -100,10 +119,9 @@ impl Hub {
             more_shared: 0,
             also: also.iter().map(|name| named(name)).collect::<Result<_, _>>()?,
             traces: Traces::default(),
+            binaries: BTreeSet::new(),
         };
-        plan.traces.accounts(names);
-        let binaries = plan.gather(reader)?;
-        plan.share(reader, binaries)?;
+        plan.gather(reader)?;
         Ok(plan)
     }
 }
@@ -122,18 +140,15 @@ impl Plan {
         resource_type == r4().well_known().patient && self.patients.iter().any(|patient| patient == id)
     }
 
-    /// Goes through what is in the record, and what was decided. The attachments it refers to.
-    fn gather(&mut self, reader: &Reader) -> Result<BTreeSet<String>, Failure> {
+    /// Goes through what is in the record, and what was decided.
+    fn gather(&mut self, reader: &Reader) -> Result<(), Failure> {
         let mut gathered: BTreeMap<(&'static str, String), Gathered> = BTreeMap::new();
         let mut is_too_long = false;
         let mut traces = std::mem::take(&mut self.traces);
         let own: &Plan = self;
-        reader.each_version(&mut |version| {
+        let mut visit = |version: EveryVersion<'_>| {
             let is_also = own.also.contains(&(version.resource_type, version.id.to_owned()));
             let is_patient = own.is_patient(version.resource_type, version.id);
-            if !is_also && !is_patient && !own.persons.contains(&version.person) {
-                return true;
-            }
             let name = r4().type_name(version.resource_type);
             let text = unescaped(version.text);
             let found = gathered.entry((name, version.id.to_owned())).or_default();
@@ -154,7 +169,16 @@ impl Plan {
             }
             is_too_long = gathered.len() > MAX_OWN;
             !is_too_long
-        })?;
+        };
+        for person in &own.persons {
+            reader.each_version_kept_with(*person, &mut visit)?;
+        }
+        for (resource_type, id) in &own.also {
+            // One that is in the record was met there.
+            reader.each_version_of(*resource_type, id, &mut |version| {
+                own.persons.contains(&version.person) || visit(version)
+            })?;
+        }
         self.traces = traces;
         if is_too_long {
             let message = format!(
@@ -162,11 +186,10 @@ impl Plan {
             );
             return Err(Failure::new(Kind::TooCostly, IssueType::TooCostly, message));
         }
-        let mut binaries = BTreeSet::new();
         for ((name, id), found) in gathered {
             if found.others.is_empty() {
                 self.own.insert((name, id), found.own);
-                binaries.extend(found.binaries);
+                self.binaries.extend(found.binaries);
                 continue;
             }
             for version in found.versions {
@@ -176,7 +199,7 @@ impl Plan {
                 }
             }
         }
-        Ok(binaries)
+        Ok(())
     }
 
     /// Goes through everything else: who names the person, and whose the attachments are.
@@ -225,7 +248,7 @@ impl Plan {
                 self.note(name.clone(), format!("it refers to {target}"), version);
             }
             for sort in sorts {
-                self.note(name.clone(), format!("it names the person's {}", sort.word()), version);
+                self.note(name.clone(), format!("it has the person's {} in it", sort.word()), version);
             }
         }
         for key in strangers {

@@ -174,10 +174,12 @@ impl Erase {
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(&Erase, u64, u64) -> Result<(), Failure>,
     ) -> Result<Option<Erase>, Failure> {
+        let mut known = None;
         if self.part == Part::Texts {
             checkpoint(&self, 0, STEPS)?;
             let plan = self.plan(hub)?;
             self.erase_texts(hub, jobs, &plan)?;
+            known = Some(plan);
             if let Some(accounts) = &hub.accounts {
                 let (own, others) = accounts.erase(&self.patients)?;
                 (self.accounts, self.proxies) = (self.accounts + own, self.proxies + others);
@@ -190,7 +192,12 @@ impl Erase {
                 if is_over() {
                     return Ok(None);
                 }
-                let plan = self.plan(hub)?;
+                // Whose attachments are is found out once; what was written since is looked for in the record.
+                let plan = match (known.take(), round) {
+                    (Some(plan), _) => plan,
+                    (None, 0) => self.plan(hub)?,
+                    (None, _) => hub.record_plan(&hub.reader(&self.access()), &self.patients, &self.also)?,
+                };
                 if round > 0 && plan.own.is_empty() {
                     break;
                 }
@@ -237,7 +244,9 @@ impl Erase {
     /// Deletes what exists and destroys what was said.
     fn destroy(&mut self, hub: &Hub, plan: &Plan) -> Result<(), Failure> {
         let access = self.access();
-        let own: Vec<_> = plan.own.iter().collect();
+        let mut own: Vec<_> = plan.own.iter().collect();
+        // Attachments first: whose they are is known from what refers to them.
+        own.sort_by_key(|((name, _), _)| *name != "Binary");
         for group in own.chunks(GROUP) {
             let reader = hub.reader(&access);
             let (mut deletions, mut destructions) = (Vec::new(), Vec::new());
