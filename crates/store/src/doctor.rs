@@ -8,10 +8,11 @@ use crate::draft::Draft;
 use crate::engine::{Engine, Family, Limits, View};
 use crate::error::Error;
 use crate::fold::type_of;
+use crate::gaps::Gaps;
 use crate::layout::bodies::{Content as BodyContent, Version};
 use crate::layout::heads::{Head, State};
 use crate::layout::live::LiveRow;
-use crate::layout::log::{self, CHAIN_BYTES, Content, Entry, Redaction};
+use crate::layout::log::{self, CHAIN_BYTES, Content, Entry};
 use crate::layout::meta::{Counters, counters_key};
 use crate::layout::past::PastRow;
 use crate::layout::{broken, heads, ids, live, past, rows, symbols, totals};
@@ -107,34 +108,6 @@ struct Counts {
     heads: u64,
     /// Resources, by type's number, whose current text is destroyed, as a log leaves them that ends before its purge does.
     gone: std::collections::BTreeMap<u8, u64>,
-}
-
-/// Entries that texts were taken out of: each is what a later entry says it is.
-#[derive(Default)]
-struct Gaps {
-    open: std::collections::BTreeMap<Place, (Place, [u8; CHAIN_BYTES])>,
-}
-
-impl Gaps {
-    fn meet(&mut self, place: Place, entry: &Entry) {
-        if let Some(by) = entry.redacted_by {
-            self.open.insert(place, (by, entry.redacted_hash()));
-        }
-        if let Content::Redaction(redactions) = &entry.content {
-            for Redaction { place: of, hash, .. } in redactions {
-                if self.open.get(of) == Some(&(place, *hash)) {
-                    self.open.remove(of);
-                }
-            }
-        }
-    }
-
-    /// What no entry answers for. A log that ends before such an entry is whole all the same.
-    fn findings(self, last: Place) -> impl Iterator<Item = (Place, String)> {
-        self.open.into_iter().filter(move |(_, (by, _))| *by <= last).map(|(place, (by, _))| {
-            (place, format!("texts are missing from it, or more than entry {by} of the log says were erased"))
-        })
-    }
 }
 
 /// A step of progress is told every so many items.

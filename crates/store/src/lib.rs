@@ -21,6 +21,7 @@ mod draft;
 mod engine;
 mod error;
 mod fold;
+mod gaps;
 pub mod layout;
 mod log_reader;
 mod numbers;

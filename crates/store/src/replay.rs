@@ -10,6 +10,7 @@ use crate::draft::Draft;
 use crate::engine::{Engine, Family, Limits, View};
 use crate::error::{Error, corrupt};
 use crate::fold::{Entropy, Fold, Gone, Recorded, read_entry, type_of};
+use crate::gaps::Gaps;
 use crate::layout::FAMILIES;
 use crate::layout::bodies::{Content as BodyContent, NONCE_BYTES, Version};
 use crate::layout::log::{CHAIN_BYTES, Command, Content, Entry, Operation, Settings, body_hash};
@@ -148,7 +149,9 @@ pub(crate) fn fold_all(
     };
     let mut fold = Fold::begin(target, settings.clone(), first.entry.instant, SystemNames::default())?;
     let mut last = first.place;
+    let mut gaps = Gaps::default();
     while let Some(Logged { place, chain, entry, mut bodies }) = source.next()? {
+        gaps.meet(place, &entry);
         match entry.content {
             Content::Settings(stated) => {
                 fold.restate(target, stated.clone(), entry.instant)?;
@@ -195,6 +198,9 @@ pub(crate) fn fold_all(
             target.sync()?;
             progress(Progress { stage: "folding the log", done: place.0, total: total.0 });
         }
+    }
+    if let Some((place, finding)) = gaps.findings(last).next() {
+        return Err(corrupt(&format!("entry {place} of the log"), finding));
     }
     let made = Settings { parameters: parameters().fingerprint(), ..settings.clone() };
     if made != settings {
@@ -333,8 +339,13 @@ mod tests {
     use super::{NoEntropy, contents, replay};
     use crate::draft::{Draft, Substitutions};
     use crate::engine::{Engine, Family, View};
+    use crate::fold::read_entry;
     use crate::layout::meta::index_key;
-    use crate::{Action, Clock, Command, Error, Limits, Options, Proposal, Store};
+    use crate::numbers::Place;
+    use crate::{
+        Action, Clock, Command, Erased, Error, Folder, Limits, Options, Part, Proposal, Store, Until, backup,
+        erase_from_backup, examine, manifest, restore,
+    };
 
     struct Stopped;
 
@@ -405,5 +416,87 @@ mod tests {
         replay(&old, &new, &limits, &mut |_| {}).unwrap();
         assert_eq!(contents(&new, &limits).unwrap(), right);
         Store::open(&new, options()).unwrap().close().unwrap();
+    }
+    #[test]
+    fn a_log_that_loses_texts_twice_folds_anew_into_the_same_from_every_backup() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let (data, limits) = (path("data"), Limits::default());
+        let store = Store::open(&data, options()).unwrap();
+        let patient = fhir::json::parse(br#"{"resourceType":"Patient","id":"a"}"#, &fhir::Limits::default());
+        let patient = patient.unwrap();
+        for (n, author) in [(1, "四次元"), (2, "other")] {
+            let id = format!("a{n}");
+            let draft = Draft::new(patient.root(), &id, &Substitutions::default(), store.zone()).unwrap();
+            let action = Action::Update { draft: Box::new(draft), references: Vec::new() };
+            let circumstances = crate::Circumstances {
+                author: Some(author.to_owned()),
+                request_id: Some(format!("{author} {n}")),
+                ..crate::Circumstances::default()
+            };
+            let proposal = Proposal {
+                rights: None,
+                may_break_references: false,
+                circumstances,
+                commands: vec![Command::new(patient.root().value_type(), &id, action)],
+                once: Some([n; 16]),
+                recorded: None,
+            };
+            store.commit(proposal).unwrap();
+        }
+        let backed_up = |name: &str| {
+            let shelf = Folder::to_write(&path(name)).unwrap();
+            backup(&data, &shelf, &limits, &mut |_| {}).unwrap();
+        };
+        let redact = |parts: Vec<Part>| {
+            store.redact(crate::Circumstances::default(), vec![(Place(2), parts)]).unwrap();
+        };
+        backed_up("before");
+        redact(vec![Part::Once, Part::Circumstance(0)]);
+        backed_up("between");
+        redact(vec![Part::Circumstance(6)]);
+        for name in ["before", "between", "after"] {
+            backed_up(name);
+        }
+        store.close().unwrap();
+        drop(store);
+        let right = contents(&data, &limits).unwrap();
+        for name in ["before", "between", "after"] {
+            let restored = path(&format!("restored {name}"));
+            let shelf = Folder::at(&path(name));
+            restore(&shelf, &restored, Until::End, &limits, &mut |_| {}).unwrap();
+            assert_eq!(contents(&restored, &limits).unwrap(), right, "{name}");
+            let found = examine(&restored, &limits, &mut |_| {}).unwrap();
+            assert!(found.is_empty(), "{found:?}");
+        }
+        // As of an entry between the two: what is gone is gone, and the log does not say by which entry yet.
+        let past = path("past");
+        restore(&Folder::at(&path("after")), &past, Until::Place(Place(3)), &limits, &mut |_| {}).unwrap();
+        assert!(examine(&past, &limits, &mut |_| {}).unwrap().is_empty());
+        // A backup that follows has what the hub has.
+        let shelf = Folder::to_write(&path("before")).unwrap();
+        assert!(manifest(&shelf).unwrap().is_behind());
+        let erased = erase_from_backup(&data, &shelf, &limits, &mut |_| {}).unwrap();
+        assert_eq!((erased.entries, erased.files), (1, 1));
+        assert!(!manifest(&shelf).unwrap().is_behind());
+        let again = erase_from_backup(&data, &shelf, &limits, &mut |_| {}).unwrap();
+        assert_eq!(again, Erased::default());
+        restore(&shelf, &path("followed"), Until::End, &limits, &mut |_| {}).unwrap();
+        assert_eq!(contents(&path("followed"), &limits).unwrap(), right);
+
+        // Somebody takes more out than an entry says.
+        let engine = Engine::open(&data, &limits).unwrap();
+        let (chain, mut entry) = read_entry(&View::newest(&engine).unwrap(), Place(3)).unwrap();
+        entry.redact(&[Part::Once], Place(4));
+        let mut batch = WriteBatch::default();
+        let log = engine.families().unwrap().of(Family::Log);
+        batch.put_cf(log, 3u64.to_be_bytes(), [chain.as_slice(), &entry.encode()].concat());
+        engine.write(batch).unwrap();
+        engine.flush().unwrap();
+        drop(engine);
+        let found = examine(&data, &limits, &mut |_| {}).unwrap();
+        assert!(found.iter().any(|f| f.place == "entry 3 of the log"), "{found:?}");
+        let refused = replay(&data, &path("never"), &limits, &mut |_| {}).unwrap_err().to_string();
+        assert!(refused.contains("entry 3 of the log"), "{refused}");
     }
 }

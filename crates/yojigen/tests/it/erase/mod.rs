@@ -10,7 +10,8 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use self::bytes::Wanted;
-use crate::auth::done;
+use crate::access::system;
+use crate::auth::{House, PASSWORD, done};
 use crate::hub::{Hub, run, run_well};
 use crate::s3::Storage;
 
@@ -474,6 +475,43 @@ fn only_who_may_do_everything_erases_and_only_where_it_is_allowed() {
         assert!(answer.body.contains(finding), "{path}: {}", answer.body);
     }
     assert_eq!(hub.get("Patient/p").0, 200, "a preview changes nothing");
+}
+
+#[test]
+fn a_program_with_full_rights_erases_a_person_and_the_persons_account() {
+    let house = House::open(&["--allow-purge"]);
+    let loader = system(&house, "loader", "system/*.cruds", &[]);
+    let mut taro = house.signed_in("taro");
+    let code = house.code(&mut taro, "diary", "launch/patient patient/*.rs");
+    let app = house.exchange("diary", &code).json()["access_token"].as_str().unwrap().to_owned();
+    let send = |token: &str, method: &str, path: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("prefer", "respond-async")];
+        house.hub.send(method, path, &headers, "")
+    };
+    for query in ["reason=case", "preview=true"] {
+        let answer = send(&app, "POST", &format!("Patient/p1/$erase?{query}"));
+        assert_eq!(answer.status, 403, "{query}: {}", answer.body);
+    }
+    assert!(house.knows(&app));
+    let answer = send(&loader, "POST", "Patient/p1/$erase?reason=case");
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let job = answer.header("content-location").unwrap().split("/fhir/").nth(1).unwrap().to_owned();
+    let done = loop {
+        let answer = send(&loader, "GET", &job);
+        if answer.status != 202 {
+            break answer.json();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!((&done["accounts"], &done["resources"]), (&json!(1), &json!(1)), "{done}");
+    assert!(!house.knows(&app), "what the person's app was allowed is gone");
+    assert_ne!(house.visitor().sign_in("taro", PASSWORD, "/auth/account").status, 303);
+    assert_eq!(Wanted::of(&["山田 太郎"]).in_folder(&house.data), [].into());
+    // Everybody else signs in as before.
+    house.signed_in("hanako");
+    let users = run_well(&["user", "list", "--data", house.place()]);
+    assert!(users.contains("erased.") && users.contains("山田 花子") && !users.contains("taro"), "{users}");
 }
 
 #[test]
