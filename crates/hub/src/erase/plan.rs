@@ -213,16 +213,17 @@ impl Plan {
         let mut strangers = BTreeSet::new();
         reader.each_version(&mut |version| {
             let type_name = r4().type_name(version.resource_type);
-            let key = (type_name, version.id.to_owned());
             let name = format!("{type_name}/{}", version.id);
             if binaries.contains(&name) {
                 let own = found_binaries.entry(name).or_default();
                 (own.texts, own.up_to) = (own.texts + 1, own.up_to.max(version.version));
                 return true;
             }
-            let is_decided = self.is_patient(version.resource_type, version.id)
-                || self.also.contains(&(version.resource_type, version.id.to_owned()));
-            if self.own.contains_key(&key) {
+            let key = (type_name, version.id.to_owned());
+            // Most are others': the cheaper look comes first.
+            if names.contains(&name) && self.own.contains_key(&key) {
+                let is_decided = self.is_patient(version.resource_type, version.id)
+                    || self.also.contains(&(version.resource_type, version.id.to_owned()));
                 if !is_decided && !self.persons.contains(&version.person) {
                     // It moved from record to record: it is another's, too.
                     strangers.insert(key);

@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use fhir::r4;
 use search::normalize::normalize;
 use serde_json::Value;
 
@@ -52,6 +51,8 @@ pub(crate) struct Traces {
     texts: BTreeMap<String, Sort>,
     /// As they were written.
     written: BTreeSet<String>,
+    /// Names in parts: the family name, and given names.
+    names: BTreeSet<(String, Vec<String>)>,
 }
 
 impl Traces {
@@ -107,6 +108,9 @@ impl Traces {
                 [format!("{family}{joined}"), format!("{family} {joined}"), format!("{joined} {family}")]
             {
                 self.add(&whole, sort, 3);
+            }
+            if sort == Sort::Name {
+                self.names.insert((family.to_owned(), given.into_iter().map(str::to_owned).collect()));
             }
         }
     }
@@ -164,10 +168,23 @@ impl Traces {
     pub(crate) fn finder(&self) -> Finder {
         let strong =
             |text: &&String| self.texts.get(&normalize(text)).is_some_and(|sort| *sort != Sort::Part);
-        let written: Vec<&String> = self.written.iter().filter(strong).collect();
-        let sorts = written.iter().filter_map(|text| self.texts.get(&normalize(text)).copied()).collect();
+        let (mut patterns, mut marks) = (Vec::new(), Vec::new());
+        for text in self.written.iter().filter(strong) {
+            marks.extend(self.texts.get(&normalize(text)).copied().map(Mark::Whole));
+            patterns.push(text.clone());
+        }
+        // Names in parts, as JSON has them.
+        for (name, (family, given)) in self.names.iter().enumerate() {
+            let pieces = given.iter().map(|text| Value::from(text.as_str()).to_string());
+            let family = format!("\"family\":{}", Value::from(family.as_str()));
+            for (piece, text) in [family].into_iter().chain(pieces).enumerate() {
+                marks.push(Mark::Piece(name, piece));
+                patterns.push(text);
+            }
+        }
+        let lengths = self.names.iter().map(|(_, given)| given.len() + 1).collect();
         // Too many for its memory: then nothing is found by them, which a person's dozens never are.
-        Finder { automaton: aho_corasick::AhoCorasick::new(written).ok(), sorts }
+        Finder { automaton: aho_corasick::AhoCorasick::new(patterns).ok(), marks, lengths }
     }
 
     /// Everything as it was written: to look for it in files.
@@ -176,20 +193,42 @@ impl Traces {
     }
 }
 
+/// What a pattern stands for.
+#[derive(Clone, Copy)]
+enum Mark {
+    /// Alone for the person.
+    Whole(Sort),
+    /// Together with the others of a name: which name, which piece.
+    Piece(usize, usize),
+}
+
 /// Finds what names a person in texts of resources.
 pub(crate) struct Finder {
     automaton: Option<aho_corasick::AhoCorasick>,
-    sorts: Vec<Sort>,
+    marks: Vec<Mark>,
+    /// How many pieces each name has.
+    lengths: Vec<usize>,
 }
 
 impl Finder {
     /// What of the person a text names.
     pub(crate) fn find(&self, text: &str) -> BTreeSet<Sort> {
-        let Some(automaton) = &self.automaton else { return BTreeSet::new() };
-        automaton
-            .find_overlapping_iter(text)
-            .filter_map(|m| self.sorts.get(m.pattern().as_usize()).copied())
-            .collect()
+        let (mut found, mut pieces) = (BTreeSet::new(), BTreeSet::new());
+        let Some(automaton) = &self.automaton else { return found };
+        for mark in
+            automaton.find_overlapping_iter(text).filter_map(|m| self.marks.get(m.pattern().as_usize()))
+        {
+            match *mark {
+                Mark::Whole(sort) => drop(found.insert(sort)),
+                Mark::Piece(name, piece) => drop(pieces.insert((name, piece))),
+            }
+        }
+        let is_whole =
+            |(name, length): (usize, &usize)| (0..*length).all(|piece| pieces.contains(&(name, piece)));
+        if !pieces.is_empty() && self.lengths.iter().enumerate().any(is_whole) {
+            found.insert(Sort::Name);
+        }
+        found
     }
 }
 
@@ -219,25 +258,24 @@ fn decoded(text: &str) -> String {
     String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
 }
 
-/// A text of a resource in which every character stands for itself.
+/// A text of a resource in which what names something stands for itself: without the escapes that hide it.
 pub(crate) fn unescaped(text: &str) -> std::borrow::Cow<'_, str> {
-    if memchr::memchr(b'\\', text.as_bytes()).is_some() {
-        fhir::json::unescape(text).into()
-    } else {
-        text.into()
-    }
+    let has = |escape: &[u8]| memchr::memmem::find(text.as_bytes(), escape).is_some();
+    if has(b"\\/") || has(b"\\u") { fhir::json::unescape(text).into() } else { text.into() }
 }
 
-/// Passes every `Type/id` a text has in it, references and addresses alike, to `found`.
-pub(crate) fn each_name(text: &str, found: &mut dyn FnMut(&str)) {
+/// Passes everything in a text that has the form of `Type/id`, references and addresses alike, to `found`.
+pub(crate) fn each_name<'t>(text: &'t str, found: &mut dyn FnMut(&'t str)) {
     let bytes = text.as_bytes();
     for at in memchr::memchr_iter(b'/', bytes) {
         let before = bytes[..at].iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
+        if !bytes[at - before].is_ascii_uppercase() {
+            continue;
+        }
         let is_id = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
         let after = bytes[at + 1..].iter().take_while(is_id).count();
-        let name = &text[at - before..at + 1 + after];
-        if before > 0 && after > 0 && after <= 64 && r4().known_resource_type(&name[..before]).is_ok() {
-            found(name);
+        if (1..=64).contains(&after) {
+            found(&text[at - before..at + 1 + after]);
         }
     }
 }
@@ -286,6 +324,10 @@ mod tests {
         assert!(!traces.is_named("family=四次元") && traces.is_named("ID AB-7391"));
         let found = traces.finder().find("…四次元花子 (AB-7391)…");
         assert_eq!(found.into_iter().collect::<Vec<_>>(), [Sort::Identifier, Sort::Name]);
+        let is_found = |text: &str| !traces.finder().find(text).is_empty();
+        assert!(is_found(r#"{"name":[{"family":"四次元","given":["花子"]}]}"#));
+        assert!(!is_found(r#"{"name":[{"family":"四次元","given":["太郎"]}]}"#));
+        assert!(!is_found(r#"{"name":[{"family":"山田","given":["花子"]}]}"#));
     }
 
     #[test]
@@ -293,7 +335,7 @@ mod tests {
         let mut found = Vec::new();
         let text = r#"{"a":"Patient/p1","b":"https://h/fhir/Observation/o-1/_history/2","c":"Patients/x","d":"text/html","e":"Patient/"}"#;
         each_name(text, &mut |name| found.push(name.to_owned()));
-        assert_eq!(found, ["Patient/p1", "Observation/o-1"]);
+        assert_eq!(found, ["Patient/p1", "Observation/o-1", "Patients/x"]);
         assert_eq!(unescaped(r#""Patient\/\u0070""#), "\"Patient/p\"");
     }
 }

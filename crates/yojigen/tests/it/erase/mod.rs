@@ -478,6 +478,69 @@ fn only_who_may_do_everything_erases_and_only_where_it_is_allowed() {
 }
 
 #[test]
+fn what_is_not_only_the_persons_stays_until_it_is_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("hub");
+    let hub = Hub::serve_with(&data, &["--allow-purge", "--references", "refuse"], &[]);
+    let put = |kind: &str, id: &str, members: Value| {
+        let mut resource = json!({"resourceType": kind, "id": id});
+        resource.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        send(&hub, "PUT", &format!("{kind}/{id}"), &[], &resource)
+    };
+    let name = json!([{"family": FAMILY, "given": [GIVEN]}]);
+    let person = |id: &str| json!({"reference": format!("Patient/{id}")});
+    put("Patient", "p", json!({"name": name}));
+    put("Patient", "namesake", json!({"name": name}));
+    put("Patient", "q", json!({}));
+    put("Patient", "copy", json!({"link": [{"type": "refer", "other": person("p")}]}));
+    put("Binary", "own", json!({"contentType": "text/plain", "data": "QQ=="}));
+    put("Binary", "both", json!({"contentType": "text/plain", "data": "QQ=="}));
+    let document = |of: &str, binaries: &[&str]| {
+        let content: Vec<Value> =
+            binaries.iter().map(|b| json!({"attachment": {"url": format!("Binary/{b}")}})).collect();
+        json!({"status": "current", "subject": person(of), "content": content})
+    };
+    put("DocumentReference", "dp", document("p", &["own", "both"]));
+    put("DocumentReference", "dq", document("q", &["both"]));
+    // It moved from one record to another.
+    let weight = |of: &str| json!({"status": "final", "code": {"text": "x"}, "subject": person(of)});
+    put("Observation", "mine", weight("p"));
+    put("Observation", "moved", weight("q"));
+    put("Observation", "moved", weight("p"));
+    let two =
+        json!([{"actor": person("p"), "status": "accepted"}, {"actor": person("q"), "status": "accepted"}]);
+    put("Appointment", "a", json!({"status": "booked", "participant": two}));
+
+    let preview = |query: &str| {
+        let answer = hub.send("POST", &format!("Patient/p/$erase?preview=true&{query}"), &[], "");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()
+    };
+    let expected =
+        ["Appointment/a", "Binary/both", "DocumentReference/dq", "Observation/moved", "Patient/namesake"];
+    assert_eq!(shared(&preview("")).keys().map(String::as_str).collect::<Vec<_>>(), expected);
+    let alone = shared(&preview("linked=false"));
+    assert!(alone["Patient/copy"].iter().any(|why| why.contains("refers to Patient/p")), "{alone:?}");
+
+    wait(&hub, &ask(&hub, "POST", "Patient/p/$erase?reason=case&also=Observation/moved"));
+    for gone in [
+        "Patient/p",
+        "Patient/copy",
+        "DocumentReference/dp",
+        "Binary/own",
+        "Observation/mine",
+        "Observation/moved/_history/1",
+    ] {
+        assert_eq!(hub.get(gone).0, 410, "{gone}");
+    }
+    for kept in ["Appointment/a", "Binary/both", "DocumentReference/dq", "Patient/namesake", "Patient/q"] {
+        assert_eq!(hub.get(kept).0, 200, "{kept}");
+    }
+    assert!(hub.stop());
+    run_well(&["doctor", "--quiet", "--data", text(&data)]);
+}
+
+#[test]
 fn a_program_with_full_rights_erases_a_person_and_the_persons_account() {
     let house = House::open(&["--allow-purge"]);
     let loader = system(&house, "loader", "system/*.cruds", &[]);
