@@ -9,6 +9,7 @@
 //! * *The list of tables* (`MANIFEST`) names the first and last key of each it ever knew, and keys are texts. The engine begins
 //!   a new list when one is large, and has no call for it: so the list is made large, by tables of one long key. A database
 //!   is opened with [`LIST_BYTES`] for that.
+//! * *What a crash left:* tables that were being made. The engine is made to look for them.
 //! * *What else lies there:* the engine's messages of earlier starts, and ends of logs that were kept after a crash.
 //!
 //! What a disk does with the room of files that are gone is not this program's to say.
@@ -154,17 +155,28 @@ fn list_anew(db: &DB) -> Result<(), Error> {
 /// Returns when the files that were given up are gone.
 fn wait(db: &DB) -> Result<(), Error> {
     let until = Instant::now() + GIVEN_UP;
+    purge(db)?;
     let mut held = given_up(db)?;
     while !held.is_empty() {
         if Instant::now() > until {
             return Err(Error::Held(held.join(", ")));
         }
         std::thread::sleep(PAUSE);
+        // A file from before a crash may have a number the engine has yet to give: it is not purged before that.
+        db.put(b"scrub", [])?;
+        db.flush()?;
+        purge(db)?;
         // What is made meanwhile is not waited for.
         let given_up = given_up(db)?;
         held.retain(|name| given_up.contains(name));
     }
     Ok(())
+}
+
+/// Has the engine look through its folder for what nothing needs: also what a crash left there, which it knows nothing of.
+fn purge(db: &DB) -> Result<(), Error> {
+    db.disable_file_deletions()?;
+    Ok(db.enable_file_deletions()?)
 }
 
 /// Files that nothing needs any more, and tables under way.
@@ -223,6 +235,11 @@ mod tests {
         db.put_cf(index, "zz 四次元花子", "again, 四次元花子").unwrap();
         assert_eq!(having(folder.path(), text).len(), 3, "a table, the list of tables, a log");
         std::fs::write(folder.path().join("000001.torn"), text).unwrap();
+        // A crash leaves tables nobody refers to, with numbers that are yet to be given.
+        let numbers = names(folder.path()).unwrap();
+        let number = |name: &String| name.split('.').next().and_then(|n| n.parse::<u64>().ok());
+        let last = numbers.iter().filter_map(number).max().unwrap();
+        std::fs::write(folder.path().join(format!("{:06}.sst", last + 9)), text).unwrap();
         let snapshot = db.snapshot();
         db.delete_cf(index, "zz 四次元花子").unwrap();
         let sequence = db.latest_sequence_number();
