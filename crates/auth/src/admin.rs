@@ -167,15 +167,28 @@ pub fn perform(auth: &Auth, task: &Task) -> Result<Value, Refusal> {
 /// # Errors
 /// If the socket cannot be made; its path may be too long for one.
 pub fn listen(auth: &Arc<Auth>, folder: &Path) -> std::io::Result<()> {
-    let path = folder.join(SOCKET);
-    // The vault is open, so no other hub has it; what lies there was left behind.
-    let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let auth = Arc::clone(auth);
+    listen_at(&folder.join(SOCKET), move |line| match serde_json::from_str::<Task>(line) {
+        Ok(task) => perform(&auth, &task).map_err(|refusal| refusal.description),
+        Err(_) => Err("the running hub does not know this task; it is of another version".to_owned()),
+    })
+}
+
+/// Answers what comes through a socket that is its owner's alone, a line of JSON each, as long as the program runs.
+///
+/// # Errors
+/// If the socket cannot be made; its path may be too long for one.
+pub fn listen_at(
+    path: &Path,
+    answer: impl Fn(&str) -> Result<Value, String> + Send + 'static,
+) -> std::io::Result<()> {
+    // No other hub runs here: what lies there was left behind.
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
         for stream in listener.incoming().flatten() {
-            if let Err(error) = answer(&auth, &stream) {
+            if let Err(error) = tell(&answer, &stream) {
                 tracing::debug!(%error, "a task did not come whole");
             }
         }
@@ -183,16 +196,12 @@ pub fn listen(auth: &Arc<Auth>, folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn answer(auth: &Auth, mut stream: &UnixStream) -> std::io::Result<()> {
+fn tell(answer: &dyn Fn(&str) -> Result<Value, String>, mut stream: &UnixStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(TIME))?;
     stream.set_write_timeout(Some(TIME))?;
     let mut line = String::new();
     BufReader::new(stream.take(LONGEST)).read_line(&mut line)?;
-    let told = match serde_json::from_str::<Task>(&line) {
-        Ok(task) => perform(auth, &task).map_err(|refusal| refusal.description),
-        Err(_) => Err("the running hub does not know this task; it is of another version".to_owned()),
-    };
-    let told = match told {
+    let told = match answer(&line) {
         Ok(value) => json!({"done": value}),
         Err(why) => json!({"refused": why}),
     };
@@ -204,9 +213,17 @@ fn answer(auth: &Auth, mut stream: &UnixStream) -> std::io::Result<()> {
 /// # Errors
 /// If no hub answers.
 pub fn send(folder: &Path, task: &Task) -> std::io::Result<Result<Value, String>> {
-    let mut stream = UnixStream::connect(folder.join(SOCKET))?;
-    stream.set_read_timeout(Some(TIME))?;
     let text = serde_json::to_string(task).map_err(std::io::Error::other)?;
+    ask(&folder.join(SOCKET), &text, TIME)
+}
+
+/// Asks something through a socket ([`listen_at`]): what it tells, or why it was not done.
+///
+/// # Errors
+/// If nobody answers in time.
+pub fn ask(path: &Path, text: &str, time: Duration) -> std::io::Result<Result<Value, String>> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(time))?;
     writeln!(stream, "{text}")?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;

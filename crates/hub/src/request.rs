@@ -117,7 +117,16 @@ impl Hub {
     ) -> Prepared {
         let (circumstances, rights) = (access.circumstances.clone(), access.rights.clone());
         let once = once.map(|key| access.own(key));
-        Prepared { proposal: Proposal { circumstances, commands, once, recorded: None, rights } }
+        Prepared {
+            proposal: Proposal {
+                circumstances,
+                commands,
+                once,
+                recorded: None,
+                rights,
+                may_break_references: false,
+            },
+        }
     }
 
     /// Where dates without zone lie.

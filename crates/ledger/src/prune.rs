@@ -108,6 +108,8 @@ impl Ledger {
             rows.next();
         }
         rows.status()?;
+        // It keeps files that are to go.
+        drop(rows);
         let mut checkpoint = Checkpoint {
             through: pruned.through,
             link: last.link,

@@ -12,6 +12,7 @@
 //! Design not chosen: copies of the engine's files. They are larger, tied to the engine's version and to one moment, and
 //! carry damage in the index along.
 
+mod erase;
 mod segment;
 mod shelf;
 
@@ -22,11 +23,13 @@ use data_encoding::HEXLOWER;
 use fhir::date_time::Micros;
 use serde::{Deserialize, Serialize};
 
+pub use self::erase::{Erased, erase_from_backup};
 use self::segment::{BackupSource, SegmentWriter};
 pub use self::shelf::{Folder, Shelf, compare};
 use crate::doctor::Progress;
-use crate::engine::{Engine, Limits, RESTORING, View, write_durably};
+use crate::engine::{Engine, Family, Limits, RESTORING, View, write_durably};
 use crate::error::Error;
+use crate::layout::meta::destroyed_key;
 use crate::numbers::Place;
 use crate::replay::{Source as _, StoreSource, fold_all};
 
@@ -57,6 +60,12 @@ pub struct Manifest {
     format: u32,
     /// Its files, in the order of the log.
     pub segments: Vec<Segment>,
+    /// The last entry that destroys or erases something; 0 if none does.
+    #[serde(default)]
+    pub destroyed: u64,
+    /// The last entry whose destructions and erasures the files before it followed ([`erase_from_backup`]).
+    #[serde(default)]
+    pub erased: u64,
 }
 
 impl Manifest {
@@ -64,6 +73,12 @@ impl Manifest {
     #[must_use]
     pub fn last(&self) -> Place {
         Place(self.segments.last().map_or(0, |s| s.to))
+    }
+
+    /// Whether its files may hold what the hub has destroyed since.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.destroyed > self.erased
     }
 }
 
@@ -80,7 +95,7 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
 /// What lies there is no backup, or one of a newer format.
 pub fn manifest(shelf: &dyn Shelf) -> Result<Manifest, Error> {
     let Some(bytes) = shelf.manifest()? else {
-        return Ok(Manifest { format: FORMAT, segments: Vec::new() });
+        return Ok(Manifest { format: FORMAT, ..Manifest::default() });
     };
     let manifest: Manifest = serde_json::from_slice(&bytes)
         .map_err(|e| Error::Backup(format!("{}: {e}; restore another backup", shelf.name(Some("BACKUP")))))?;
@@ -143,6 +158,7 @@ pub fn backup(
     }
     source.seek(first);
     let mut done = first;
+    let mut destroyed = manifest.destroyed;
     while done < last {
         let mut copy = || -> Result<Segment, Error> {
             let mut segment = SegmentWriter::begin(shelf, Place(done.0 + 1))?;
@@ -150,6 +166,9 @@ pub fn backup(
                 && let Some(logged) = source.next()?
             {
                 done = logged.place;
+                if logged.entry.destroys() {
+                    destroyed = done.0;
+                }
                 segment.add(logged)?;
                 if done.0 % 1000 == 0 {
                     progress(Progress { stage: "copying the log", done: done.0, total: last.0 });
@@ -159,6 +178,11 @@ pub fn backup(
         };
         let segment = copy().inspect_err(|_| shelf.discard())?;
         manifest.segments.push(segment);
+        manifest.destroyed = destroyed;
+        // What is copied at once is as the hub has it.
+        if first.0 == 0 {
+            manifest.erased = destroyed;
+        }
         write_manifest(shelf, &manifest)?;
     }
     progress(Progress { stage: "copying the log", done: last.0, total: last.0 });
@@ -262,6 +286,10 @@ pub fn restore(
         write_durably(&mark, b"yojigen restore\n").map_err(io(&mark))?;
         let mut source = BackupSource::new(shelf, &manifest.segments, until);
         let last = fold_all(&mut source, &engine, total, progress)?;
+        if View::newest(&engine)?.get(Family::State, destroyed_key())?.is_some() {
+            // What was folded first and destroyed later.
+            engine.scrub(engine.db().latest_sequence_number(), &|| false)?;
+        }
         drop(engine);
         std::fs::remove_file(&mark).map_err(io(&mark))?;
         File::open(&unfinished).and_then(|f| f.sync_all()).map_err(io(&unfinished))?;

@@ -159,6 +159,8 @@ fn database_options(limits: &Limits) -> Options {
     options.set_max_log_file_size(4 << 20);
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
+    // The list of tables names each one's first and last key; a small one can be made anew.
+    options.set_max_manifest_file_size(scrub::LIST_BYTES);
     // A commit is many small writes and one sync; the buffer goes to the file with the sync.
     options.set_manual_wal_flush(true);
     // A torn end is what a crash leaves; damage anywhere else is reported, never skipped.
@@ -331,22 +333,19 @@ impl Engine {
         Ok(self.db.flush_cfs_opt(&families.handles, &rocksdb::FlushOptions::default())?)
     }
 
-    /// Merges every family into its lowest level.
-    pub(crate) fn compact(&self) -> Result<(), Error> {
+    /// Merges every family into its lowest level, so that nothing stays of what was deleted up to a sequence number.
+    /// Readers of an older state are waited for. Whether it was done; `false` if `is_over` said so.
+    pub(crate) fn scrub(&self, sequence: u64, is_over: &dyn Fn() -> bool) -> Result<bool, Error> {
         let families = self.families()?;
-        let mut options = rocksdb::CompactOptions::default();
-        options.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
         // Every file of attachments is written anew, so that what is not referred to any more is gone.
         let bodies = families.of(Family::Bodies);
         self.db.set_options_cf(bodies, &[("blob_garbage_collection_age_cutoff", "1.0")])?;
-        for handle in families.handles {
-            self.db.flush_cf(handle)?;
-            self.db.compact_range_cf_opt(handle, None::<&[u8]>, None::<&[u8]>, &options);
-        }
+        let done = scrub::scrub(&self.db, &families.handles, sequence, is_over);
         self.db.set_options_cf(bodies, &[("blob_garbage_collection_age_cutoff", "0.25")])?;
         // Setting options writes them to files anew.
         let folder = self.db.path().parent().unwrap_or(self.db.path());
-        checksums::write(folder).map_err(|e| from_io(&e, folder))
+        checksums::write(folder).map_err(|e| from_io(&e, folder))?;
+        done.map_err(|e| Error::Engine(e.to_string()))
     }
 }
 

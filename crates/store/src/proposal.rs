@@ -26,6 +26,8 @@ pub struct Proposal {
     pub recorded: Option<Micros>,
     /// What the writer may do; `None` for one who may do everything.
     pub rights: Option<Arc<Rights>>,
+    /// Whether what others refer to may be deleted even where the policy refuses that: an erasure does not wait for them.
+    pub may_break_references: bool,
 }
 
 /// One thing to be done.

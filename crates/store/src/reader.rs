@@ -1,9 +1,11 @@
 //! Reading: one state of the store, now or as of any place before.
 
 mod commits;
+mod every;
 mod history;
 mod sweep;
 
+pub use self::every::EveryVersion;
 pub use self::history::{HistoryEntry, HistoryRange};
 pub use self::sweep::Swept;
 

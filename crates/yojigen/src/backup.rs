@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use fhir::DateTime;
 use fhir::date_time::{FixedZone, format_instant};
-use store::{Folder, Limits, Manifest, Place, Shelf, Until};
+use store::{Erased, Folder, Limits, Manifest, Place, Shelf, Until};
 
 use self::s3::ObjectStorage;
 use crate::cli::{BackupArguments, RestoreArguments};
@@ -37,6 +37,12 @@ pub(crate) fn backup(arguments: &BackupArguments) -> Result<ExitCode> {
     hub_at::must_exist(data)?;
     let mut show = Show::new(arguments.quiet);
     let shelf = shelf(&arguments.place, true)?;
+    if arguments.erase {
+        let erased =
+            store::erase_from_backup(data, shelf.as_ref(), &Limits::default(), &mut |p| show.tell(p))?;
+        show.finish();
+        return told(arguments, shelf.as_ref(), erased);
+    }
     let added = store::backup(data, shelf.as_ref(), &Limits::default(), &mut |p| show.tell(p))?;
     show.finish();
     let manifest = store::manifest(shelf.as_ref())?;
@@ -48,6 +54,24 @@ pub(crate) fn backup(arguments: &BackupArguments) -> Result<ExitCode> {
             "{name}: {added} entries added, {} in all, recorded until {}",
             manifest.last(),
             until(&manifest)
+        );
+        if manifest.is_behind() {
+            say!("it may still hold what the hub has destroyed since; leave that out with --erase");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What following the hub's erasures changed.
+fn told(arguments: &BackupArguments, shelf: &dyn Shelf, erased: Erased) -> Result<ExitCode> {
+    let Erased { bodies, entries, files } = erased;
+    if arguments.json {
+        let told = serde_json::json!({"texts": bodies, "entries": entries, "files": files});
+        say!("{told:#}");
+    } else {
+        say!(
+            "{}: {bodies} texts left out, texts of {entries} entries of the log erased, {files} files written anew",
+            shelf.name(None)
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@
 mod access;
 mod client;
 mod config;
+mod erase;
 mod ledger;
 mod log;
 mod serve;
@@ -17,6 +18,7 @@ pub(crate) use self::access::{
 };
 pub(crate) use self::client::{ClientKindArgument, ClientTask};
 pub(crate) use self::config::ConfigTask;
+pub(crate) use self::erase::EraseArguments;
 pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};
 pub(crate) use self::log::{LogShowArguments, LogTailArguments, LogTask};
 pub(crate) use self::serve::{
@@ -98,6 +100,7 @@ Examples:
   yojigen backup /mnt/backup --data hub           the whole log, or what it has more than the backup
   yojigen backup s3://bucket/hub --data hub       the same, to an object storage
   yojigen backup s3://bucket --list --check       what is there, and is it whole?
+  yojigen backup /mnt/backup --data hub --erase   leave out of it what the hub has destroyed or erased since
 
 The hub may be serving. A backup is a prefix of the log, whenever it is interrupted; run it again to go on.
 
@@ -113,6 +116,17 @@ Examples:
 
 Every file is checked against its hash and every entry against the log's chain; the index is made anew.")]
     Restore(RestoreArguments),
+    /// Erase a person on lawful request: the record, and the person from whatever else the hub keeps
+    #[command(after_help = "\
+Examples:
+  yojigen erase Patient/4711 --data hub --dry-run           what it would destroy, and what else names the person
+  yojigen erase Patient/4711 --data hub --reason 'case 12'  do it
+  yojigen erase Patient/4711 --data hub --reason 'case 12' --also Group/9 --also Bundle/33
+  yojigen backup /mnt/backup --data hub --erase             the same in a backup that was taken before
+
+The hub may be serving. What others keep of the person is told one by one and stays until it is decided: then name it with
+--also, or change it and destroy what it said before with $purge. The exit code is 1 while something is left to decide.")]
+    Erase(EraseArguments),
     /// Examine a hub: every version, every index row, the log's chain
     #[command(after_help = "\
 Examples:
@@ -253,6 +267,9 @@ pub(crate) struct BackupArguments {
     /// The data directory; the hub may be serving
     #[arg(long, value_name = "DIR", required_unless_present = "list")]
     pub data: Option<PathBuf>,
+    /// Leave out what the hub has destroyed or erased since; only files that hold something of it are written anew
+    #[arg(long, conflicts_with = "list")]
+    pub erase: bool,
     /// Show the backups that lie there and one level below; nothing is written
     #[arg(long)]
     pub list: bool,

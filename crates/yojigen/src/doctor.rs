@@ -78,8 +78,8 @@ fn rebuild(path: &Path, opening: &Opening<'_>, is_quiet: bool) -> Result<ExitCod
     show.finish();
     std::fs::rename(path, &old).with_context(|| format!("moving {} aside", path.display()))?;
     std::fs::rename(&new, path).with_context(|| format!("moving {} into place", new.display()))?;
-    // The log is the same, so what subscribers have confirmed still holds; and who looked is no part of it.
-    for name in ["subscriptions", "ledger"] {
+    // The log is the same, so what subscribers have confirmed still holds; who looked and who may sign in is no part of it.
+    for name in ["subscriptions", "ledger", "auth"] {
         let folder = old.join(name);
         if folder.exists() {
             std::fs::rename(&folder, path.join(name))

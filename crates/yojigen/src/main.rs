@@ -9,12 +9,15 @@ macro_rules! say {
 }
 
 mod access;
+mod accounts;
 mod backup;
 mod cli;
 mod client;
 mod config;
+mod control;
 mod demo;
 mod doctor;
+mod erase;
 mod export;
 mod hub_at;
 mod import;
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Backup(arguments) => backup::backup(&arguments),
         Task::Restore(arguments) => backup::restore(&arguments),
         Task::Export(arguments) => export::run(&arguments),
+        Task::Erase(arguments) => erase::run(&arguments),
         Task::Doctor(arguments) => doctor::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::User(task) => user::run(&task),

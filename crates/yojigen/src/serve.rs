@@ -16,12 +16,13 @@ use store::ReferencePolicy;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::accounts::Accounts;
 use crate::cli::{
     AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
     SignInArguments, SubscriptionArguments,
 };
 use crate::hub_at::{self, Opening};
-use crate::vault;
+use crate::{control, vault};
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
@@ -189,7 +190,12 @@ pub(crate) fn serve(
             Some(auth) => auth.settings().fhir_base.clone(),
             None => format!("http://localhost:{port}/fhir"),
         };
+        hub.accounts = Some(match &auth {
+            Some(auth) => Accounts::served(auth),
+            None => Accounts::kept(data),
+        });
         let jobs = Jobs::start(hub.clone(), data.join("jobs")).context("reading the jobs")?;
+        let control = control::listen(data, &hub, &jobs);
         let settings = SubscriptionSettings {
             folder: data.join("subscriptions"),
             base: base.clone(),
@@ -219,6 +225,7 @@ pub(crate) fn serve(
             _ = interrupt.recv() => {}
         }
         eprintln!("stopping: finishing requests and writing out what is in memory");
+        control::end(control);
         running.stop().await.context("closing the store")?;
         Ok(ExitCode::SUCCESS)
     })

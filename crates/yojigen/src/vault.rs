@@ -16,7 +16,7 @@ use crate::hub_at;
 /// What has expired is removed so often.
 const TIDY: Duration = Duration::from_secs(600);
 
-fn folder(data: &Path) -> PathBuf {
+pub(crate) fn folder(data: &Path) -> PathBuf {
     data.join("auth")
 }
 

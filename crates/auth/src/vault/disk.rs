@@ -59,6 +59,7 @@ impl DiskVault {
         options.set_max_background_jobs(1);
         options.set_max_open_files(64);
         options.set_max_total_wal_size(4 << 20);
+        options.set_max_manifest_file_size(scrub::LIST_BYTES);
         options.set_keep_log_file_num(2);
         options.set_log_level(LogLevel::Error);
         options.set_block_based_table_factory(&tables);
@@ -146,5 +147,10 @@ impl Vault for DiskVault {
         let count = batch.len();
         self.db.write(batch).map_err(failed)?;
         Ok(count)
+    }
+
+    fn scrub(&self) -> Result<(), VaultError> {
+        let sequence = self.db.latest_sequence_number();
+        scrub::scrub(&self.db, &[], sequence, &|| false).map(drop).map_err(failed)
     }
 }

@@ -114,6 +114,12 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// If the vault fails.
     fn sweep(&self, now: u64) -> Result<usize, VaultError>;
+
+    /// Makes what was forgotten go from wherever it was kept.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    fn scrub(&self) -> Result<(), VaultError>;
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@
 //! makes the same as if nothing had happened.
 
 mod delete;
+mod erase;
 mod export;
 mod import;
 mod refused;
 
 pub use delete::{BulkDelete, BulkDeleteRequest};
+pub use erase::Erase;
 pub(crate) use export::NAMES as EXPORT_NAMES;
 pub use export::{Export, ExportLevel, ExportRequest, Output};
 pub use import::{Import, ImportRequest};
@@ -71,6 +73,8 @@ pub enum Work {
     Import(Import),
     /// `$bulk-delete`
     Delete(BulkDelete),
+    /// `$erase`
+    Erase(Box<Erase>),
 }
 
 impl Work {
@@ -84,7 +88,7 @@ impl Work {
             (Work::Export(export), Some(subject)) => {
                 export.subject().is_some_and(|own| of(own) == of(subject))
             }
-            (Work::Import(_) | Work::Delete(_), Some(_)) => false,
+            (Work::Import(_) | Work::Delete(_) | Work::Erase(_), Some(_)) => false,
         }
     }
 
@@ -94,6 +98,7 @@ impl Work {
             Work::Export(export) => export.outputs().map(|o| o.file.as_str()).collect(),
             Work::Import(import) => import.files().collect(),
             Work::Delete(delete) => delete.files().collect(),
+            Work::Erase(_) => Vec::new(),
         }
     }
 
@@ -104,6 +109,7 @@ impl Work {
             Work::Export(export) => export.manifest(address),
             Work::Import(import) => import.manifest(address),
             Work::Delete(delete) => delete.manifest(address),
+            Work::Erase(erase) => erase.manifest(),
         }
     }
 
@@ -111,6 +117,7 @@ impl Work {
     fn run(
         self,
         hub: &Hub,
+        jobs: &Jobs,
         folder: &Path,
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(Work, u64, u64) -> Result<(), Failure>,
@@ -131,6 +138,11 @@ impl Work {
                     checkpoint(Work::Delete(d.clone()), done, total)
                 })?
                 .map(Work::Delete),
+            Work::Erase(erase) => erase
+                .run(hub, jobs, is_over, &mut |e, done, total| {
+                    checkpoint(Work::Erase(Box::new(e.clone())), done, total)
+                })?
+                .map(|erase| Work::Erase(Box::new(erase))),
         })
     }
 }
@@ -145,6 +157,13 @@ struct Inner {
 struct Entry {
     job: Job,
     is_cancelled: Arc<AtomicBool>,
+}
+
+impl Entry {
+    /// An erasure goes before what waits; the rest in the order it came.
+    fn turn(&self) -> (bool, &str) {
+        (!matches!(self.job.work, Work::Erase(_)), &self.job.id)
+    }
 }
 
 /// The jobs of a hub.
@@ -202,7 +221,7 @@ impl Jobs {
                 }
             }
         }
-        jobs.sort_by(|a, b| a.job.id.cmp(&b.job.id));
+        jobs.sort_by(|a, b| a.turn().cmp(&b.turn()));
         let (wake, woken) = channel();
         let _ = wake.send(());
         let (jobs, wake) = (Mutex::new(jobs), Mutex::new(wake));
@@ -251,7 +270,10 @@ impl Jobs {
         let path = self.path(&id);
         std::fs::create_dir_all(&path).map_err(|e| failed(&e, &path))?;
         self.keep(&job).map_err(|e| failed(&e, &path))?;
-        self.with(|jobs| jobs.push(Entry { job, is_cancelled: Arc::default() }));
+        self.with(|jobs| {
+            jobs.push(Entry { job, is_cancelled: Arc::default() });
+            jobs.sort_by(|a, b| a.turn().cmp(&b.turn()));
+        });
         self.wake();
         Ok(id)
     }
@@ -285,6 +307,37 @@ impl Jobs {
         }
         self.clear(id);
         true
+    }
+
+    /// Ends every job but one whose folder holds something; how many.
+    pub(crate) fn end_those(
+        &self,
+        but: &str,
+        holds: &dyn Fn(&Path) -> std::io::Result<bool>,
+    ) -> Result<u64, Failure> {
+        let folder = &self.inner.folder;
+        let mut ended = 0;
+        for entry in std::fs::read_dir(folder).map_err(|e| failed(&e, folder))? {
+            let path = entry.map_err(|e| failed(&e, folder))?.path();
+            let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if id == but || !path.is_dir() {
+                continue;
+            }
+            match holds(&path) {
+                Ok(true) => {
+                    if !self.cancel(&id) {
+                        // One that does not read.
+                        std::fs::remove_dir_all(&path).map_err(|e| failed(&e, &path))?;
+                    }
+                    ended += 1;
+                }
+                Ok(false) => {}
+                // Another ended it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(&error, &path)),
+            }
+        }
+        Ok(ended)
     }
 
     fn keep(&self, job: &Job) -> std::io::Result<()> {
@@ -336,7 +389,7 @@ impl Jobs {
         let path = self.path(&job.id);
         let is_over =
             || is_cancelled.load(Ordering::Relaxed) || self.inner.is_stopping.load(Ordering::Relaxed);
-        let outcome = job.work.clone().run(hub, &path, &is_over, &mut |work, done, total| {
+        let outcome = job.work.clone().run(hub, self, &path, &is_over, &mut |work, done, total| {
             job.work = work;
             job.state = State::Working { done, total };
             self.note(&job)

@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use fhir::{Issue, IssueType, TypeId, r4};
 use hub::{
-    BulkDeleteRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs, Kind, Work,
+    BulkDeleteRequest, EraseRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs,
+    Kind, Work,
 };
 use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
@@ -79,6 +80,26 @@ pub(super) async fn bulk_delete(
     app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
 }
 
+/// `$erase`
+pub(super) async fn erase(mut call: Call, request: Request, id: String) -> Result<Answer, Failure> {
+    let headers = request.headers().clone();
+    super::operation::parameters(&mut call, request).await?;
+    let asked = EraseRequest::read(&call.pairs)?;
+    let app = Shared::clone(&call.app);
+    let work = move || {
+        let (hub, job) = (&call.app.hub, call.app.hub.new_id());
+        call.access.reads();
+        if asked.is_preview {
+            return Ok(Answer::json(200, hub.erasure_preview(&call.access, &id, &asked)?));
+        }
+        hub.may_erase()?;
+        must_be_async(&headers)?;
+        let erase = hub.erasure(&call.access, &id, &asked, job.clone())?;
+        accepted(&call, jobs(&call)?.submit(job, Work::Erase(Box::new(erase)))?)
+    };
+    app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
+}
+
 /// `$export`
 pub(super) fn export(call: &Call, headers: &HeaderMap, level: ExportLevel) -> Result<Answer, Failure> {
     must_be_async(headers)?;
@@ -105,6 +126,7 @@ pub(super) fn status(call: &Call, id: &str) -> Result<Answer, Failure> {
         JobState::Working { done, total } => {
             let progress = match total {
                 0 => "waiting".to_owned(),
+                total if matches!(job.work, Work::Erase(_)) => format!("step {} of {total}", done + 1),
                 total => format!("{done} of about {total} resources"),
             };
             let answer = Answer::empty(202).with(header::RETRY_AFTER, RETRY.to_owned());

@@ -64,10 +64,21 @@ impl<'s> SegmentWriter<'s> {
 
     /// Puts it on the shelf.
     pub(super) fn finish(self) -> Result<Segment, Error> {
+        self.finish_as(false)
+    }
+
+    /// Puts it on the shelf, beside the one it stands in for.
+    pub(super) fn finish_instead(self) -> Result<Segment, Error> {
+        self.finish_as(true)
+    }
+
+    fn finish_as(self, is_rewritten: bool) -> Result<Segment, Error> {
         let mut file = self.out.finish().map_err(|e| self.shelf.staging_failed(&e))?;
         let (bytes, blake3) = hash(&mut file).map_err(|e| self.shelf.staging_failed(&e))?;
+        // What is rewritten has its own contents in its name: the old file and the new one stand side by side for a while.
+        let own = if is_rewritten { format!(".{}", &blake3[..16]) } else { String::new() };
         let segment = Segment {
-            file: format!("{:012}-{:012}.zst", self.from.0, self.to.0),
+            file: format!("{:012}-{:012}{own}.zst", self.from.0, self.to.0),
             from: self.from.0,
             to: self.to.0,
             until: self.until,
@@ -91,7 +102,17 @@ pub(super) struct BackupSource<'b> {
 
 impl<'b> BackupSource<'b> {
     pub(super) fn new(shelf: &'b dyn Shelf, segments: &'b [Segment], until: Until) -> BackupSource<'b> {
-        BackupSource { shelf, segments: segments.iter(), current: None, place: 0, until }
+        BackupSource::starting(shelf, segments, until, Place(0))
+    }
+
+    /// The same of segments that begin after a place.
+    pub(super) fn starting(
+        shelf: &'b dyn Shelf,
+        segments: &'b [Segment],
+        until: Until,
+        after: Place,
+    ) -> BackupSource<'b> {
+        BackupSource { shelf, segments: segments.iter(), current: None, place: after.0, until }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod destroy;
 mod numbering;
+mod redact;
 mod references;
 mod resolve;
 mod rights;
@@ -68,6 +69,8 @@ pub(crate) struct Recorded {
     pub(crate) nonces: Vec<Option<[u8; NONCE_BYTES]>>,
     pub(crate) resolved: Vec<Vec<(String, u8, PackedId)>>,
     pub(crate) criteria: Vec<Option<String>>,
+    /// Of an entry that texts were taken out of: by which one, and the chain value it keeps.
+    pub(crate) redacted: Option<(Place, [u8; CHAIN_BYTES])>,
 }
 
 impl Fold {
@@ -122,6 +125,7 @@ impl Fold {
             circumstances: log::Circumstances::default(),
             once: None,
             content: Content::Settings(settings),
+            redacted_by: None,
         };
         let mut transaction = Transaction::new(&mut fold, engine, instant)?;
         transaction.append(&entry);
@@ -153,6 +157,7 @@ impl Fold {
             circumstances,
             once: None,
             content: Content::Settings(settings),
+            redacted_by: None,
         });
         let done = transaction.finish();
         engine.write(done.batch)?;

@@ -29,7 +29,7 @@ pub(crate) struct ServeArguments {
     /// Whether who looks at whom is recorded in the ledger; if nothing is said it is off with --open, else on
     #[arg(long, value_enum)]
     pub audit: Option<AuditArgument>,
-    /// Let $purge destroy what resources said, beyond recall
+    /// Let $purge and $erase destroy what resources said, beyond recall
     #[arg(long)]
     pub allow_purge: bool,
     /// From where $import may fetch files beside this machine: addresses under https://host/path; may be given several times

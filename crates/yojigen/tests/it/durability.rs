@@ -290,7 +290,7 @@ fn copied(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copied(&entry.path(), &target);
-        } else {
+        } else if entry.file_type().unwrap().is_file() {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }

@@ -10,6 +10,7 @@ mod bulk;
 mod configuration;
 mod docs;
 mod durability;
+mod erase;
 mod files;
 mod formats;
 mod full_disk;
