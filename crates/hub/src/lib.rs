@@ -55,7 +55,7 @@ pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
 pub use jobs::{
     BulkDelete, BulkDeleteRequest, Export, ExportLevel, ExportRequest, Import, ImportRequest, Job, Jobs,
-    Output, State as JobState, Work,
+    MadeFile, Output, State as JobState, Work,
 };
 pub use lastn::LastnRequest;
 pub use matching::{EVIDENCE, Grade, MatchModel, MatchRequest, THROUGH};

@@ -29,12 +29,16 @@ mod purge;
 mod reader;
 mod references;
 mod replay;
+mod sealed;
 mod search;
 mod space;
 mod wal;
 mod writer;
 
-pub use backup::{Folder, Manifest, Segment, Shelf, Until, backup, compare, manifest, restore, verify};
+pub use backup::{
+    Folder, Manifest, Segment, Shelf, Until, backup, backup_with, compare, manifest, restore, restore_with,
+    rotate_backup, verify,
+};
 pub use doctor::{Finding, Progress, examine};
 pub use draft::{Draft, Substitutions};
 pub use engine::{FORMAT, Limits};
@@ -49,6 +53,7 @@ pub use proposal::{
 pub use purge::{Doomed, Purgeable};
 pub use reader::{HistoryEntry, HistoryRange, Kept, Reader, Swept};
 pub use references::{Broken, BrokenFrom, ReferencePolicy};
-pub use replay::{Contents, contents, replay};
+pub use replay::{Contents, contents, replay, replay_into};
+pub use sealing::Key;
 pub use search::{Budget, CRITERIA_ROWS, Cursor, Failure, Found, Page, Wanted};
 pub use writer::{Metrics, Options, Store};

@@ -184,7 +184,8 @@ pub(crate) fn serve(
             Some(auth) => auth.settings().fhir_base.clone(),
             None => format!("http://localhost:{port}/fhir"),
         };
-        let jobs = Jobs::start(hub.clone(), data.join("jobs")).context("reading the jobs")?;
+        let file_key = crate::key::of(data)?.map(|keys| keys.file_key());
+        let jobs = Jobs::start(hub.clone(), data.join("jobs"), file_key).context("reading the jobs")?;
         let settings = SubscriptionSettings {
             folder: data.join("subscriptions"),
             base: base.clone(),

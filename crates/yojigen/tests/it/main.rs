@@ -25,4 +25,5 @@ mod queries;
 mod races;
 mod s3;
 mod scenarios;
+mod sealed;
 mod subscriptions;

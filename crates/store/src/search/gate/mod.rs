@@ -16,7 +16,6 @@ use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use fhir::r4;
-use rocksdb::DBRawIterator;
 use rustc_hash::FxHashMap;
 use search::condition::{Condition, Numbers as _, after_prefix};
 use search::query::Criterion;
@@ -52,7 +51,7 @@ pub(crate) struct Gate<'v> {
     /// Persons met: a bit for each grant whose persons they are among, layer after layer.
     met: RefCell<FxHashMap<ResourceNumber, u128>>,
     consents: RefCell<FxHashMap<ResourceNumber, PersonProvisions>>,
-    rows: RefCell<FxHashMap<Vec<u8>, DBRawIterator<'v>>>,
+    rows: RefCell<FxHashMap<Vec<u8>, sealing::Cursor<'v>>>,
 }
 
 impl<'v> Gate<'v> {
