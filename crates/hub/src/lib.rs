@@ -57,7 +57,7 @@ pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
 pub use jobs::{
     BulkDelete, BulkDeleteRequest, Erase, Export, ExportLevel, ExportRequest, Import, ImportRequest, Job,
-    Jobs, Output, State as JobState, Work,
+    Jobs, MadeFile, Output, State as JobState, Work,
 };
 pub use lastn::LastnRequest;
 pub use matching::{EVIDENCE, Grade, MatchModel, MatchRequest, THROUGH};

@@ -40,4 +40,4 @@ pub use prune::Pruned;
 pub use record::{Action, MAX_PERSONS, MAX_QUERY, Query, Record, cut};
 pub use records::{Filter, Found, Page, Records};
 pub use verify::{Finding, Verdict};
-pub use writer::{FLUSH, Fresh, Ledger, WhenFlushed};
+pub use writer::{FLUSH, Fresh, Ledger, WhenFlushed, copy};

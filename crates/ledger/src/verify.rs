@@ -52,7 +52,7 @@ impl Records {
     /// # Errors
     /// If it is not there.
     pub fn key(&self) -> Result<Key, Error> {
-        writer::read_key(&self.folder)
+        writer::read_key(&self.folder, self.keys.as_deref())
     }
 
     /// A number and link, as [`Verdict`] and `HEAD` have them (`number:link`).

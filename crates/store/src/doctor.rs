@@ -67,7 +67,11 @@ pub fn examine(
     let engine = match Engine::open_for_examination(path, limits) {
         Ok(engine) => engine,
         Err(
-            error @ (Error::InUse(_) | Error::NotAStore(_) | Error::TooNew { .. } | Error::Unfinished(_)),
+            error @ (Error::InUse(_)
+            | Error::NotAStore(_)
+            | Error::TooNew { .. }
+            | Error::Unfinished(_)
+            | Error::Key(_)),
         ) => return Err(error),
         Err(error) => {
             findings.push(of_error(error));

@@ -30,14 +30,15 @@ mod purge;
 mod reader;
 mod references;
 mod replay;
+mod sealed;
 mod search;
 mod space;
 mod wal;
 mod writer;
 
 pub use backup::{
-    Erased, Folder, Manifest, Segment, Shelf, Until, backup, compare, erase_from_backup, manifest, restore,
-    verify,
+    Erased, Folder, Manifest, Segment, Shelf, Until, backup, backup_with, compare, erase_from_backup, manifest,
+    restore, restore_with, rotate_backup, verify,
 };
 pub use doctor::{Finding, Progress, examine};
 pub use draft::{Draft, Substitutions};
@@ -55,6 +56,7 @@ pub use proposal::{
 pub use purge::{Doomed, Purgeable};
 pub use reader::{EveryVersion, HistoryEntry, HistoryRange, Kept, Reader, Swept};
 pub use references::{Broken, BrokenFrom, ReferencePolicy};
-pub use replay::{Contents, VisitRow, contents, each_row, replay};
+pub use replay::{Contents, VisitRow, contents, each_row, replay, replay_into};
+pub use sealing::Key;
 pub use search::{Budget, CRITERIA_ROWS, Cursor, Failure, Found, Page, Wanted};
 pub use writer::{Metrics, Options, Store};

@@ -129,10 +129,24 @@ pub fn replay(
     limits: &Limits,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
-    let engine = Engine::open(source, limits)?;
+    replay_into(source, limits, target, limits, progress)
+}
+
+/// The same into a store that is opened otherwise: sealed, with another key, or not any more.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_into(
+    source: &Path,
+    source_limits: &Limits,
+    target: &Path,
+    target_limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    let engine = Engine::open(source, source_limits)?;
     let mut source = StoreSource::new(View::newest(&engine)?)?;
     let total = source.last();
-    fold_all(&mut source, &Engine::open(target, limits)?, total, progress)?;
+    fold_all(&mut source, &Engine::open(target, target_limits)?, total, progress)?;
     Ok(())
 }
 
@@ -402,12 +416,12 @@ mod tests {
             let mut range = view.sweep(family);
             range.seek_to_first();
             while let Some((key, value)) = range.item() {
-                batch.delete_cf(families.of(family), key);
-                batch.put_cf(families.of(family), [&[0xfe], key].concat(), value);
+                families.delete(&mut batch, family, key);
+                families.put(&mut batch, family, [&[0xfe], key].concat(), value);
                 range.next();
             }
         }
-        batch.put_cf(families.of(Family::State), index_key(), 1u64.to_be_bytes());
+        families.put(&mut batch, Family::State, index_key(), 1u64.to_be_bytes());
         engine.write(batch).unwrap();
         engine.flush().unwrap();
         drop(engine);

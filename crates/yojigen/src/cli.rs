@@ -8,6 +8,7 @@ mod access;
 mod client;
 mod config;
 mod erase;
+mod key;
 mod ledger;
 mod log;
 mod serve;
@@ -19,6 +20,7 @@ pub(crate) use self::access::{
 pub(crate) use self::client::{ClientKindArgument, ClientTask};
 pub(crate) use self::config::ConfigTask;
 pub(crate) use self::erase::EraseArguments;
+pub(crate) use self::key::{KeyArguments, KeyRotateArguments, KeySealArguments, KeyTask};
 pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};
 pub(crate) use self::log::{LogShowArguments, LogTailArguments, LogTask};
 pub(crate) use self::serve::{
@@ -157,6 +159,9 @@ Examples:
     /// Read a hub's log: who wrote what, when
     #[command(subcommand)]
     Log(LogTask),
+    /// Encryption at rest: make a key, change it, encrypt a data directory
+    #[command(subcommand)]
+    Key(KeyTask),
     /// What the hub is told by its configuration file, the environment and flags
     #[command(subcommand)]
     Config(ConfigTask),
@@ -183,6 +188,8 @@ pub(crate) struct DataArguments {
     /// Answer writes before they are on disk. Never do this to data you want to keep; it is for measuring what durability costs
     #[arg(long, hide_short_help = true)]
     pub not_durable: bool,
+    #[command(flatten)]
+    pub key: KeyArguments,
 }
 
 /// Arguments of `import`.
@@ -194,6 +201,8 @@ pub(crate) struct ImportArguments {
     /// The data directory to load into; the hub must not be running
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// A running hub to load into, by its FHIR base
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     pub server: Option<String>,
@@ -270,6 +279,14 @@ pub(crate) struct BackupArguments {
     /// Leave out what the hub has destroyed or erased since; only files that hold something of it are written anew
     #[arg(long, conflicts_with = "list")]
     pub erase: bool,
+    #[command(flatten)]
+    pub key: KeyArguments,
+    /// Another key to encrypt the backup with, where it is not to be the hub's own
+    #[arg(long, value_name = "FILE")]
+    pub backup_key_file: Option<PathBuf>,
+    /// Do not encrypt the backup of a hub that is encrypted
+    #[arg(long, conflicts_with = "backup_key_file")]
+    pub clear: bool,
     /// Show the backups that lie there and one level below; nothing is written
     #[arg(long)]
     pub list: bool,
@@ -293,6 +310,14 @@ pub(crate) struct RestoreArguments {
     /// The data directory to make; it must not exist, or be empty
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
+    /// The key the backup is encrypted with, where it is not that of the new data directory
+    #[arg(long, value_name = "FILE")]
+    pub backup_key_file: Option<PathBuf>,
+    /// Make a data directory that is not encrypted from a backup that is
+    #[arg(long)]
+    pub clear: bool,
     /// As it was recorded by this moment (a date or instant; a date's end, in UTC)
     #[arg(long, value_name = "MOMENT", conflicts_with = "place")]
     pub as_of: Option<String>,
@@ -335,6 +360,8 @@ pub(crate) struct DemoArguments {
     /// The data directory to put it in
     #[arg(long, value_name = "DIR", default_value = "yojigen-demo")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// Write NDJSON files to this folder instead of making a hub
     #[arg(long, value_name = "DIR")]
     pub ndjson: Option<PathBuf>,

@@ -33,7 +33,7 @@ pub(crate) fn run(task: &LogTask) -> Result<ExitCode> {
 
 fn open(data: &Path) -> Result<LogReader> {
     hub_at::must_exist(data)?;
-    let limits = Limits { block_cache: 16 << 20, ..Limits::default() };
+    let limits = Limits { block_cache: 16 << 20, ..hub_at::limits()? };
     LogReader::open(data, &limits).with_context(|| format!("opening {}", data.display()))
 }
 

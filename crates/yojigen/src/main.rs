@@ -21,6 +21,7 @@ mod erase;
 mod export;
 mod hub_at;
 mod import;
+mod key;
 mod ledger;
 mod log;
 mod progress;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         Task::Access(task) => access::run(&task),
         Task::Ledger(task) => ledger::run(&task),
         Task::Log(task) => log::run(&task),
+        Task::Key(task) => key::run(&task),
         Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),
         Task::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "yojigen", &mut std::io::stdout());

@@ -194,7 +194,8 @@ pub(crate) fn serve(
             Some(auth) => Accounts::served(auth),
             None => Accounts::kept(data),
         });
-        let jobs = Jobs::start(hub.clone(), data.join("jobs")).context("reading the jobs")?;
+        let file_key = crate::key::of(data)?.map(|keys| keys.file_key());
+        let jobs = Jobs::start(hub.clone(), data.join("jobs"), file_key).context("reading the jobs")?;
         let control = control::listen(data, &hub, &jobs);
         let settings = SubscriptionSettings {
             folder: data.join("subscriptions"),

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use auth::admin::{self, Task};
 use auth::vault::{DiskVault, VaultError};
 use auth::{Auth, Invitation, Outside, Rules, Settings};
+use sealing::DataKeys;
 use serde_json::Value;
 
 use crate::cli::SignInArguments;
@@ -30,7 +31,8 @@ pub(crate) fn serve(data: &Path, arguments: &SignInArguments, port: u16) -> Resu
         may_register: arguments.allow_registration,
         ..Settings::at(&issuer)
     };
-    let auth = Auth::new(Box::new(DiskVault::open(&folder(data))?), settings);
+    let vault = DiskVault::open_sealed(&folder(data), crate::key::of(data)?.as_deref())?;
+    let auth = Auth::new(Box::new(vault), settings);
     let auth = match outside(arguments)? {
         Some(outside) => auth.with_outside(outside),
         None => auth,
@@ -88,7 +90,7 @@ pub(crate) fn greet(auth: &Auth) -> Result<()> {
 pub(crate) fn perform(data: &Path, url: Option<&str>, task: &Task) -> Result<Value> {
     hub_at::must_exist(data)?;
     let folder = folder(data);
-    match DiskVault::open(&folder) {
+    match DiskVault::open_sealed(&folder, crate::key::of(data)?.as_deref()) {
         Ok(vault) => {
             // Only links that are printed carry it.
             let auth = Auth::new(Box::new(vault), Settings::at(url.unwrap_or("http://localhost:8080")));
@@ -105,6 +107,20 @@ pub(crate) fn perform(data: &Path, url: Option<&str>, task: &Task) -> Result<Val
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Copies the vault of a data directory into another that is sealed otherwise.
+pub(crate) fn copy(
+    from: &Path,
+    keys: Option<&DataKeys>,
+    to: &Path,
+    keys_there: Option<&DataKeys>,
+) -> Result<()> {
+    if folder(from).exists() {
+        let vault = DiskVault::open_sealed(&folder(from), keys)?;
+        vault.copy_into(&DiskVault::open_sealed(&folder(to), keys_there)?)?;
+    }
+    Ok(())
 }
 
 /// A password from standard input: its first line.

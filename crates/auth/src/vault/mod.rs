@@ -163,6 +163,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("auth");
         behaves(&DiskVault::open(&place).unwrap());
+        let (data, key) = (folder.path().join("data"), sealing::Key::fresh().unwrap());
+        std::fs::create_dir(&data).unwrap();
+        let keys = sealing::DataKeys::of(&data, Some(&key), true).unwrap();
+        behaves(&DiskVault::open_sealed(&data.join("auth"), keys.as_ref()).unwrap());
         // It lasts.
         let vault = DiskVault::open(&place).unwrap();
         vault.change(&[], &[put("k", "v", None)], 0).unwrap();

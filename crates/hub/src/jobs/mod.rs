@@ -8,6 +8,7 @@
 mod delete;
 mod erase;
 mod export;
+mod file;
 mod import;
 mod refused;
 
@@ -15,6 +16,7 @@ pub use delete::{BulkDelete, BulkDeleteRequest};
 pub use erase::Erase;
 pub(crate) use export::NAMES as EXPORT_NAMES;
 pub use export::{Export, ExportLevel, ExportRequest, Output};
+pub use file::MadeFile;
 pub use import::{Import, ImportRequest};
 
 use std::path::{Path, PathBuf};
@@ -26,8 +28,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ::access::Subject;
 use fhir::IssueType;
 use fhir::date_time::Micros;
+use sealing::{FileKey, FrameReader};
 use serde::{Deserialize, Serialize};
 
+use self::file::Folder;
 use crate::{Access, Failure, Hub, Kind};
 
 /// What a finished job made is kept this long.
@@ -92,10 +96,10 @@ impl Work {
         }
     }
 
-    /// The files it made.
-    fn files(&self) -> Vec<&str> {
+    /// The files it made, and how long they are.
+    fn files(&self) -> Vec<(&str, u64)> {
         match self {
-            Work::Export(export) => export.outputs().map(|o| o.file.as_str()).collect(),
+            Work::Export(export) => export.outputs().map(Output::length).collect(),
             Work::Import(import) => import.files().collect(),
             Work::Delete(delete) => delete.files().collect(),
             Work::Erase(_) => Vec::new(),
@@ -118,7 +122,7 @@ impl Work {
         self,
         hub: &Hub,
         jobs: &Jobs,
-        folder: &Path,
+        folder: Folder<'_>,
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(Work, u64, u64) -> Result<(), Failure>,
     ) -> Result<Option<Work>, Failure> {
@@ -149,6 +153,8 @@ impl Work {
 
 struct Inner {
     folder: PathBuf,
+    /// What the files are sealed with, if they are.
+    key: Option<FileKey>,
     jobs: Mutex<Vec<Entry>>,
     wake: Mutex<Sender<()>>,
     is_stopping: AtomicBool,
@@ -192,16 +198,16 @@ fn failed(error: &std::io::Error, path: &Path) -> Failure {
 }
 
 impl Jobs {
-    /// The jobs kept in a folder; those under way go on.
+    /// The jobs kept in a folder, sealed if there is a key; those under way go on.
     ///
     /// # Errors
     /// If the folder cannot be read or made.
-    pub fn start(hub: Hub, folder: PathBuf) -> std::io::Result<Jobs> {
+    pub fn start(hub: Hub, folder: PathBuf, key: Option<FileKey>) -> std::io::Result<Jobs> {
         std::fs::create_dir_all(&folder)?;
         let mut jobs = Vec::new();
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
-            match std::fs::read(path.join("job.json")) {
+            match file::read_job(&path.join("job.json"), key.as_ref()) {
                 Ok(bytes) => match serde_json::from_slice::<Job>(&bytes) {
                     Ok(job) => jobs.push(Entry { job, is_cancelled: Arc::default() }),
                     // Working state has an expiry, whoever wrote it.
@@ -225,7 +231,7 @@ impl Jobs {
         let (wake, woken) = channel();
         let _ = wake.send(());
         let (jobs, wake) = (Mutex::new(jobs), Mutex::new(wake));
-        let inner = Arc::new(Inner { folder, jobs, wake, is_stopping: AtomicBool::new(false) });
+        let inner = Arc::new(Inner { folder, key, jobs, wake, is_stopping: AtomicBool::new(false) });
         let worker = Jobs { inner };
         let own = worker.clone();
         std::thread::Builder::new().name("jobs".to_owned()).spawn(move || own.work(&hub, &woken))?;
@@ -285,11 +291,19 @@ impl Jobs {
     }
 
     /// A file a finished job made.
-    #[must_use]
-    pub fn file(&self, id: &str, name: &str) -> Option<PathBuf> {
-        let job = self.job(id).filter(|job| job.state == State::Done)?;
-        let is_its = job.work.files().contains(&name);
-        is_its.then(|| self.path(id).join(name))
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn file(&self, id: &str, name: &str) -> std::io::Result<Option<MadeFile>> {
+        let Some(job) = self.job(id).filter(|job| job.state == State::Done) else { return Ok(None) };
+        let Some((_, length)) = job.work.files().into_iter().find(|(file, _)| *file == name) else {
+            return Ok(None);
+        };
+        let path = self.path(id).join(name);
+        Ok(Some(match &self.inner.key {
+            Some(key) => MadeFile::Sealed(Box::new(FrameReader::open(&path, length, key)?)),
+            None => MadeFile::Clear(path),
+        }))
     }
 
     /// Ends a job and removes what it made; whether it was known.
@@ -341,12 +355,9 @@ impl Jobs {
     }
 
     fn keep(&self, job: &Job) -> std::io::Result<()> {
-        use std::io::Write as _;
         let path = self.path(&job.id);
         let unfinished = path.join("job.new");
-        let mut file = std::fs::File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec(job)?)?;
-        file.sync_all()?;
+        file::write_job(&unfinished, &serde_json::to_vec(job)?, self.inner.key.as_ref())?;
         std::fs::rename(unfinished, path.join("job.json"))
     }
 
@@ -387,9 +398,10 @@ impl Jobs {
 
     fn run(&self, hub: &Hub, mut job: Job, is_cancelled: &AtomicBool) {
         let path = self.path(&job.id);
+        let folder = Folder { path: &path, key: self.inner.key.as_ref() };
         let is_over =
             || is_cancelled.load(Ordering::Relaxed) || self.inner.is_stopping.load(Ordering::Relaxed);
-        let outcome = job.work.clone().run(hub, self, &path, &is_over, &mut |work, done, total| {
+        let outcome = job.work.clone().run(hub, self, folder, &is_over, &mut |work, done, total| {
             job.work = work;
             job.state = State::Working { done, total };
             self.note(&job)

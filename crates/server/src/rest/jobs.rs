@@ -6,12 +6,12 @@ use axum::response::{IntoResponse as _, Response};
 use fhir::{Issue, IssueType, TypeId, r4};
 use hub::{
     BulkDeleteRequest, EraseRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs,
-    Kind, Work,
+    Kind, MadeFile, Work,
 };
 use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
 
-use super::{Answer, Call, respond_with_issue};
+use super::{Answer, Call, made_file, respond_with_issue};
 use crate::{Shared, audit, identity};
 
 const NDJSON: &str = "application/fhir+ndjson";
@@ -165,7 +165,11 @@ pub(crate) async fn file(
 ) -> Response {
     let access = identity::of_request(&app, &request);
     let own = app.jobs.as_ref().filter(|jobs| jobs.job(&id).is_some_and(|job| job.work.is_for(&access)));
-    let Some(path) = own.and_then(|jobs| jobs.file(&id, &name)) else {
+    let found = own.map_or(Ok(None), |jobs| jobs.file(&id, &name));
+    if let Err(error) = &found {
+        tracing::error!(%error, "a job's file cannot be opened");
+    }
+    let Ok(Some(made)) = found else {
         return respond_with_issue(
             404,
             &Issue::error(IssueType::NotFound, format!("there is no file {name} of job {id}")),
@@ -179,12 +183,13 @@ pub(crate) async fn file(
             return super::respond(super::of_failure(&failure));
         }
     }
-    match ServeFile::new(path).oneshot(request).await {
-        Ok(response) => {
-            let mut response = response.into_response();
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
-            response
-        }
-        Err(never) => match never {},
-    }
+    let mut response = match made {
+        MadeFile::Clear(path) => match ServeFile::new(path).oneshot(request).await {
+            Ok(response) => response.into_response(),
+            Err(never) => match never {},
+        },
+        MadeFile::Sealed(reader) => made_file::answer(reader),
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+    response
 }

@@ -125,11 +125,11 @@ impl<'f> Transaction<'f> {
     }
 
     pub(super) fn put(&mut self, family: Family, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        self.batch.put_cf(self.families.of(family), key, value);
+        self.families.put(&mut self.batch, family, key, value);
     }
 
     pub(super) fn delete(&mut self, family: Family, key: impl AsRef<[u8]>) {
-        self.batch.delete_cf(self.families.of(family), key);
+        self.families.delete(&mut self.batch, family, key);
     }
 
     pub(super) fn run(

@@ -76,9 +76,9 @@ impl From<Failure> for Error {
     }
 }
 
-impl From<rocksdb::Error> for Failure {
-    fn from(error: rocksdb::Error) -> Failure {
-        Failure::Store(error.into())
+impl From<sealing::Fault> for Failure {
+    fn from(fault: sealing::Fault) -> Failure {
+        Failure::Store(fault.into())
     }
 }
 

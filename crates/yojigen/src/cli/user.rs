@@ -1,5 +1,6 @@
 //! Who may sign in.
 
+use super::KeyArguments;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -9,6 +10,8 @@ pub(crate) struct VaultArguments {
     /// The data directory; the hub may be serving
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,

@@ -26,4 +26,5 @@ mod queries;
 mod races;
 mod s3;
 mod scenarios;
+mod sealed;
 mod subscriptions;

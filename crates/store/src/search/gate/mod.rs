@@ -16,7 +16,6 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use fhir::r4;
-use rocksdb::DBRawIterator;
 use rustc_hash::FxHashMap;
 use search::condition::{Condition, after_prefix};
 use search::parameters;
@@ -58,7 +57,7 @@ pub(crate) struct Gate<'v> {
     /// Persons met: whether they are among each of these, as far as it was asked.
     met: RefCell<FxHashMap<ResourceNumber, Met>>,
     consents: RefCell<FxHashMap<ResourceNumber, PersonProvisions>>,
-    rows: RefCell<Option<DBRawIterator<'v>>>,
+    rows: RefCell<Option<sealing::Cursor<'v>>>,
     last_head: Cell<Option<(ResourceNumber, About)>>,
 }
 
