@@ -665,7 +665,8 @@ mod tests {
             .add_user(&NewUser { fhir_user: Some("Patient/p".to_owned()), ..new("hana", "person") })
             .unwrap();
         let session = auth.begin_session(&own, "10.0.0.7", "browser", crate::Way::Password).unwrap();
-        let link = crate::NewLink { issuer: "https://id.example".to_owned(), subject: "hana-elsewhere".to_owned() };
+        let link =
+            crate::NewLink { issuer: "https://id.example".to_owned(), subject: "hana-elsewhere".to_owned() };
         auth.link_user(&own.id, &link).unwrap();
         auth.invite(&Invitation::Password { user: own.id.clone() }).unwrap();
         let proxied = vec!["p".to_owned(), "q".to_owned()];

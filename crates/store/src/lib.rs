@@ -37,8 +37,8 @@ mod wal;
 mod writer;
 
 pub use backup::{
-    Erased, Folder, Manifest, Segment, Shelf, Until, backup, backup_with, compare, erase_from_backup, manifest,
-    restore, restore_with, rotate_backup, verify,
+    Erased, Folder, Manifest, Segment, Shelf, Until, backup, backup_with, compare, erase_from_backup,
+    manifest, restore, restore_with, rotate_backup, verify,
 };
 pub use doctor::{Finding, Progress, examine};
 pub use draft::{Draft, Substitutions};

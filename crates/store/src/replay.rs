@@ -490,10 +490,10 @@ mod tests {
         // A backup that follows has what the hub has.
         let shelf = Folder::to_write(&path("before")).unwrap();
         assert!(manifest(&shelf).unwrap().is_behind());
-        let erased = erase_from_backup(&data, &shelf, &limits, &mut |_| {}).unwrap();
+        let erased = erase_from_backup(&data, &shelf, &limits, None, &mut |_| {}).unwrap();
         assert_eq!((erased.entries, erased.files), (1, 1));
         assert!(!manifest(&shelf).unwrap().is_behind());
-        let again = erase_from_backup(&data, &shelf, &limits, &mut |_| {}).unwrap();
+        let again = erase_from_backup(&data, &shelf, &limits, None, &mut |_| {}).unwrap();
         assert_eq!(again, Erased::default());
         restore(&shelf, &path("followed"), Until::End, &limits, &mut |_| {}).unwrap();
         assert_eq!(contents(&path("followed"), &limits).unwrap(), right);
@@ -503,8 +503,8 @@ mod tests {
         let (chain, mut entry) = read_entry(&View::newest(&engine).unwrap(), Place(3)).unwrap();
         entry.redact(&[Part::Once], Place(4));
         let mut batch = WriteBatch::default();
-        let log = engine.families().unwrap().of(Family::Log);
-        batch.put_cf(log, 3u64.to_be_bytes(), [chain.as_slice(), &entry.encode()].concat());
+        let value = [chain.as_slice(), &entry.encode()].concat();
+        engine.families().unwrap().put(&mut batch, Family::Log, 3u64.to_be_bytes(), value);
         engine.write(batch).unwrap();
         engine.flush().unwrap();
         drop(engine);

@@ -28,16 +28,18 @@ impl Accounts {
     }
 
     pub(crate) fn kept(data: &Path) -> Arc<dyn hub::Accounts> {
-        Arc::new(Accounts::Kept(vault::folder(data)))
+        Arc::new(Accounts::Kept(data.to_owned()))
     }
 
     fn with<T: Default>(&self, act: impl FnOnce(&Auth) -> Result<T, Refusal>) -> Result<T, Failure> {
         let told = |refusal: Refusal| failed(&refusal.description);
         match self {
             Accounts::Served(auth) => act(auth).map_err(told),
-            Accounts::Kept(folder) if !folder.exists() => Ok(T::default()),
-            Accounts::Kept(folder) => {
-                let vault = DiskVault::open(folder).map_err(|e| failed(&e))?;
+            Accounts::Kept(data) if !vault::folder(data).exists() => Ok(T::default()),
+            Accounts::Kept(data) => {
+                let keys = crate::key::of(data).map_err(|e| failed(&e))?;
+                let folder = vault::folder(data);
+                let vault = DiskVault::open_sealed(&folder, keys.as_deref()).map_err(|e| failed(&e))?;
                 act(&Auth::new(Box::new(vault), Settings::at("http://localhost"))).map_err(told)
             }
         }

@@ -43,7 +43,8 @@ pub(crate) fn run(arguments: &EraseArguments) -> Result<ExitCode> {
             hub.may_purge = true;
             ledger::attach(&mut hub, data)?;
             hub.accounts = Some(Accounts::kept(data));
-            let jobs = Jobs::start(hub.clone(), data.join("jobs")).context("reading the jobs")?;
+            let key = crate::key::of(data)?.map(|keys| keys.file_key());
+            let jobs = Jobs::start(hub.clone(), data.join("jobs"), key).context("reading the jobs")?;
             let told =
                 control::erase(&hub, &jobs, patient, &asked).map_err(|f| anyhow!(control::in_words(&f)));
             let done = told.and_then(|told| {

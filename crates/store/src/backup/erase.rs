@@ -12,6 +12,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use sealing::{FileKey, Key};
+
 use super::segment::{BackupSource, SegmentWriter};
 use super::shelf::Shelf;
 use super::{Segment, Until, manifest, write_manifest};
@@ -35,7 +37,8 @@ pub struct Erased {
     pub files: u64,
 }
 
-/// Leaves out of a backup what the hub at `source`, which may be serving, has destroyed or erased since.
+/// Leaves out of a backup what the hub at `source`, which may be serving, has destroyed or erased since. `key` opens the backup,
+/// if it is sealed.
 ///
 /// # Errors
 /// A backup of another log, damage in either, a full disk, what the shelf says.
@@ -43,9 +46,11 @@ pub fn erase_from_backup(
     source: &Path,
     shelf: &dyn Shelf,
     limits: &Limits,
+    key: Option<&Key>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Erased, Error> {
     let mut manifest = manifest(shelf)?;
+    let key = manifest.file_key(shelf, key)?;
     let engine = Engine::open_for_reading(source, limits)?;
     let view = View::newest(&engine)?;
     let mut log = StoreSource::new(view)?;
@@ -67,7 +72,8 @@ pub fn erase_from_backup(
             continue;
         }
         progress(Progress { stage: "writing the backup anew", done: segment.to, total: manifest.last().0 });
-        let rewritten = rewritten(shelf, &segment, &mut log, &mut erased).inspect_err(|_| shelf.discard())?;
+        let rewritten = rewritten(shelf, &segment, key.as_ref(), &mut log, &mut erased)
+            .inspect_err(|_| shelf.discard())?;
         let Some(rewritten) = rewritten else { continue };
         if let Some(place) = manifest.segments.get_mut(at) {
             *place = rewritten;
@@ -89,7 +95,8 @@ pub fn erase_from_backup(
 
 /// A segment's file, by its name, that the manifest does not name though it names what was in it.
 fn is_superseded(file: &str, segments: &[Segment]) -> bool {
-    let Some(range) = file.strip_suffix(".zst").and_then(|name| name.get(..25)) else { return false };
+    let name = file.strip_suffix(".zst").or_else(|| file.strip_suffix(".sealed"));
+    let Some(range) = name.and_then(|name| name.get(..25)) else { return false };
     let Some((from, to)) = range.split_once('-') else { return false };
     let (Ok(from), Ok(to)) = (from.parse::<u64>(), to.parse::<u64>()) else { return false };
     let is_covered = segments.last().is_some_and(|last| from <= to && to <= last.to);
@@ -145,13 +152,14 @@ fn touched(
 fn rewritten(
     shelf: &dyn Shelf,
     segment: &Segment,
+    key: Option<&FileKey>,
     log: &mut StoreSource<'_>,
     erased: &mut Erased,
 ) -> Result<Option<Segment>, Error> {
     let one = std::slice::from_ref(segment);
-    let mut kept = BackupSource::starting(shelf, one, Until::End, Place(segment.from - 1));
+    let mut kept = BackupSource::starting(shelf, one, Until::End, key.copied(), Place(segment.from - 1));
     log.seek(Place(segment.from - 1));
-    let mut written = SegmentWriter::begin(shelf, Place(segment.from))?;
+    let mut written = SegmentWriter::begin(shelf, Place(segment.from), key)?;
     let before = *erased;
     while let Some(old) = kept.next()? {
         let Some(now) = log.next()? else { break };

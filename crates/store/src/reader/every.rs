@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use fhir::{TypeId, r4};
-use rocksdb::DBRawIterator;
 
 use ::search::condition::after_prefix;
 
@@ -78,7 +77,7 @@ impl Reader {
     fn versions_of(
         &self,
         view: &View<'_>,
-        mut bodies: DBRawIterator<'_>,
+        mut bodies: sealing::Cursor<'_>,
         prefix: &[u8],
         visit: &mut dyn FnMut(EveryVersion<'_>) -> bool,
     ) -> Result<(), Error> {
