@@ -3,6 +3,8 @@
 //! Each target keeps those inputs that were accepted, or refused in a new way, and mutates them further. A panic ends the
 //! run and prints the input; memory is watched.
 
+mod access;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,6 +27,9 @@ const OUTCOMES: usize = 200_000;
 
 const PATIENT: &str = r#"{"resourceType":"Patient","id":"a","active":true,"_active":{"extension":[{"url":"http://e","valueString":"x"}]},"name":[{"family":"x","given":["y",null],"_given":[null,{"id":"g"}]}],"birthDate":"1975-04-02","contained":[{"resourceType":"Organization","id":"c"}],"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>x &lt; y</p></div>"}}"#;
 
+const TARGETS: [&str; 9] =
+    ["json", "xml", "fhirpath", "search", "bundles", "patch", "jwt", "scopes", "consent"];
+
 /// What reads an input; a short name of what it made of it.
 type Target<'t> = Box<dyn FnMut(&[u8]) -> String + 't>;
 
@@ -39,11 +44,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "--seconds" => seconds = value()?.parse()?,
             "--seed" => seed = value()?.parse()?,
             "--package" => package = Some(PathBuf::from(value()?)),
-            target @ ("json" | "xml" | "fhirpath" | "search" | "bundles" | "patch") => name = Some(target),
-            other => bail!("unknown: {other}; targets are json, xml, fhirpath, search, bundles, patch"),
+            target if TARGETS.contains(&target) => name = Some(target),
+            other => bail!("unknown: {other}; targets are {}", TARGETS.join(", ")),
         }
     }
-    let name = name.context("name a target: json, xml, fhirpath, search, bundles or patch")?;
+    let name = name.with_context(|| format!("name a target: {}", TARGETS.join(", ")))?;
     println!("{name}: --seed {seed} --seconds {seconds}");
     let folder = tempfile::tempdir()?;
     let hub = hub(folder.path())?;
@@ -185,6 +190,9 @@ fn target<'h>(name: &str, hub: &'h Hub) -> Target<'h> {
                 Err(failure) => failure.issues.first().map(|i| kind(&i.diagnostics)).unwrap_or_default(),
             }
         }),
+        "jwt" => access::jwt(),
+        "scopes" => access::scopes(),
+        "consent" => access::consent(hub.zone().clone()),
         _ => Box::new(|input| {
             let document = match fhir::json::parse(input, &Limits::default()) {
                 Ok(document) => document,
@@ -227,6 +235,7 @@ fn fuzz_fhirpath(text: &str, patient: Option<&fhir::Resource>) -> String {
 
 fn seeds(name: &str, package: Option<&Path>) -> Result<Vec<Vec<u8>>> {
     let texts: Vec<String> = match name {
+        "jwt" | "scopes" | "consent" => access::seeds(name),
         "search" => [
             "Patient?name=a&birthdate=ge1970,lt1980&_sort=-birthdate&_count=5",
             "Observation?code=http://loinc.org|8480-6&value-quantity=gt5.4|http://unitsofmeasure.org|mg&date=sa2020-01-01T00:00:00%2B09:00",

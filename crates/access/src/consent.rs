@@ -14,9 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fhir::date_time::Micros;
 use fhir::{Limits, NodeRef, TypeId, json, r4};
 use search::query::{self, Criterion, Reading, literal};
-use search::restriction::{ConsentText, Consents, Provision, Types};
+use search::restriction::{ConsentText, Consents, Kept, Moment, Provision, Types};
 use search::{Zone, parameters};
 
+use crate::member::is_member;
 use crate::subject::{Purpose, Subject};
 
 /// Deeper nesting is not followed.
@@ -31,27 +32,65 @@ const RESOURCE_TYPES: &str = "http://hl7.org/fhir/resource-types";
 /// A provision, before it is known who asks.
 #[derive(Debug)]
 struct Parsed {
-    actors: Vec<String>,
+    actors: Vec<Actor>,
     purposes: Vec<Option<Purpose>>,
     period: (Option<Micros>, Option<Micros>),
     provisions: Vec<Provision>,
 }
 
+/// Whom a provision is about.
+#[derive(Debug)]
+enum Actor {
+    /// Whoever this reference stands for.
+    Referred(String),
+    /// Everyone with a role of the hub.
+    Role(&'static str),
+    /// Somebody named in words, or by an identifier.
+    Unclear,
+}
+
+impl Actor {
+    fn read(node: NodeRef<'_>) -> Actor {
+        if let Some(reference) = node.text_at("reference.reference") {
+            return Actor::Referred(reference.into_owned());
+        }
+        let codings = node.child("role").into_iter().flat_map(|role| role.all("coding"));
+        // <http://terminology.hl7.org/CodeSystem/practitioner-role>, and the hub's own words.
+        let role = codings.filter_map(|c| c.text_at("code")).find_map(|code| match code.as_ref() {
+            "doctor" | "nurse" | "clinician" => Some("clinician"),
+            "pharmacist" => Some("pharmacist"),
+            "researcher" => Some("researcher"),
+            "registrar" => Some("registrar"),
+            _ => None,
+        });
+        role.map_or(Actor::Unclear, Actor::Role)
+    }
+}
+
+/// The moment a date node begins, or ends.
+pub(crate) type MomentOf<'z> = dyn Fn(NodeRef<'_>, bool) -> Option<Micros> + 'z;
+
 impl Parsed {
-    fn concerns(&self, subject: &Subject, now: Micros) -> bool {
+    fn concerns(&self, subject: &Subject, now: Micros, kept: Kept<'_>, zone: &Zone) -> bool {
         let is_in_time =
             self.period.0.is_none_or(|start| start <= now) && self.period.1.is_none_or(|end| now < end);
-        // Who is in a group is not looked up: one that is denied something may hold anyone.
+        // Where it cannot be told who is meant, a denial may mean anyone and a permission nobody.
         let is_denial = self.provisions.iter().any(|p| !p.is_permit);
-        let is_group = |actor: &String| actor.starts_with("Group/") || actor.starts_with("CareTeam/");
-        let is_actor = self.actors.is_empty()
-            || self.actors.iter().any(|actor| is_actor(subject, actor) || (is_denial && is_group(actor)));
+        let moment = |node: NodeRef<'_>, is_end: bool| Reader { zone }.moment(node, is_end);
+        let is_meant = |actor: &Actor| match actor {
+            Actor::Referred(reference) => {
+                is_member(subject, reference, kept, now, &moment).unwrap_or(is_denial)
+            }
+            Actor::Role(role) => subject.roles.iter().any(|own| own == role),
+            Actor::Unclear => is_denial,
+        };
+        let is_actor = self.actors.is_empty() || self.actors.iter().any(is_meant);
         let is_purpose = self.purposes.is_empty() || self.purposes.contains(&Some(subject.acting_purpose()));
         is_in_time && is_actor && is_purpose
     }
 }
 
-fn is_actor(subject: &Subject, reference: &str) -> bool {
+pub(crate) fn is_actor(subject: &Subject, reference: &str) -> bool {
     let organisation = |id: &String| reference.strip_prefix("Organization/") == Some(id);
     subject.fhir_user.as_deref() == Some(reference)
         || subject.organisations.iter().any(organisation)
@@ -65,14 +104,16 @@ type Known = HashMap<String, (u64, Arc<[Parsed]>)>;
 #[derive(Debug)]
 pub struct ConsentMemory {
     zone: Zone,
+    clock: fn() -> Micros,
     known: Mutex<Known>,
 }
 
 impl ConsentMemory {
-    /// Nothing read yet.
+    /// Nothing read yet. What is in force now is what the clock says (microseconds since 1970 UTC): a Consent ends when its
+    /// time ends, whether or not something is written then.
     #[must_use]
-    pub fn new(zone: Zone) -> ConsentMemory {
-        ConsentMemory { zone, known: Mutex::default() }
+    pub fn new(zone: Zone, clock: fn() -> Micros) -> ConsentMemory {
+        ConsentMemory { zone, clock, known: Mutex::default() }
     }
 
     /// What Consents say to a subject.
@@ -105,9 +146,13 @@ struct ForSubject {
 }
 
 impl Consents for ForSubject {
-    fn provisions(&self, consent: ConsentText<'_>, now: Micros) -> Arc<[Provision]> {
+    fn provisions(&self, consent: ConsentText<'_>, moment: Moment, kept: Kept<'_>) -> Arc<[Provision]> {
+        let now = match moment {
+            Moment::Now { at_least } => (self.memory.clock)().max(at_least),
+            Moment::Then(then) => then,
+        };
         let parsed = self.memory.parsed(consent);
-        let concerning = parsed.iter().filter(|p| p.concerns(&self.subject, now));
+        let concerning = parsed.iter().filter(|p| p.concerns(&self.subject, now, kept, &self.memory.zone));
         concerning.flat_map(|p| p.provisions.iter().cloned()).collect()
     }
 }
@@ -191,17 +236,15 @@ impl Reader<'_> {
         if let Some(is_permit) = is_permit
             && concerns_reading(node)
         {
-            let actors = node.all("actor").filter_map(|a| a.text_at("reference.reference"));
             let purposes = node.all("purpose").map(|p| p.text_at("code").and_then(|code| Purpose::of(&code)));
             let (start, end) = (node.path("period.start"), node.path("period.end"));
             let mut parsed = Parsed {
-                actors: actors.map(|a| a.into_owned()).collect(),
+                actors: node.all("actor").map(Actor::read).collect(),
                 purposes: purposes.collect(),
                 period: (start.and_then(|n| self.moment(n, false)), end.and_then(|n| self.moment(n, true))),
                 provisions: Vec::new(),
             };
-            let has_actor = !parsed.actors.is_empty() || node.all("actor").next().is_some();
-            let named = u32::from(has_actor) * 8 + u32::from(!parsed.purposes.is_empty()) * 4;
+            let named = u32::from(!parsed.actors.is_empty()) * 8 + u32::from(!parsed.purposes.is_empty()) * 4;
             parsed.provisions = self.data(node, is_permit, depth * 100 + named);
             out.push(parsed);
         }

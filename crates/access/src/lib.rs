@@ -10,6 +10,7 @@
 //! * [`subject`]: who acts.
 
 pub mod consent;
+mod member;
 pub mod policy;
 pub mod scope;
 pub mod subject;

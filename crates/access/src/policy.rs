@@ -284,7 +284,7 @@ fn permission(may: May) -> Permissions {
 /// person's Patient.
 fn memberships(organisations: &[String]) -> Vec<Membership> {
     let by =
-        [("Patient", "organization"), ("Encounter", "service-provider"), ("EpisodeOfCare", "organization")];
+        [("Encounter", "service-provider"), ("Patient", "organization"), ("EpisodeOfCare", "organization")];
     let mut found = Vec::new();
     for (name, code) in by {
         let Some(resource_type) = r4().resource_type(name) else { continue };

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Auth, Client, Invitation, NewClient, NewUser, Refusal, User};
+use crate::{Auth, Client, Invitation, NewClient, NewLink, NewUser, Refusal, User};
 
 /// The socket's name in the vault's folder.
 pub const SOCKET: &str = "control";
@@ -52,6 +52,21 @@ pub enum Task {
         password: Option<String>,
         /// Whether the second factor is taken away.
         without_code: bool,
+        /// Whether all passkeys are.
+        #[serde(default)]
+        without_passkeys: bool,
+    },
+    /// Links a user with an account of an outside provider.
+    LinkUser {
+        /// Who.
+        login: String,
+        /// With which.
+        link: NewLink,
+    },
+    /// Ends all links of a user.
+    UnlinkUser {
+        /// Who.
+        login: String,
     },
     /// Registers a client.
     AddClient(NewClient),
@@ -64,10 +79,14 @@ pub enum Task {
     },
 }
 
-fn of_user(user: &User) -> Value {
-    json!({"id": user.id, "login": user.login, "name": user.name, "roles": user.roles, "fhirUser": user.fhir_user,
+fn of_user(auth: &Auth, user: &User) -> Result<Value, Refusal> {
+    let (passkeys, links) = (auth.passkeys(&user.id)?.len(), auth.links(&user.id)?.len());
+    Ok(
+        json!({"id": user.id, "login": user.login, "name": user.name, "roles": user.roles, "fhirUser": user.fhir_user,
         "patient": user.patient, "proxyFor": user.proxied, "organization": user.organization, "disabled": user.is_disabled,
-        "hasPassword": user.has_password(), "hasCode": user.has_totp()})
+        "hasPassword": user.has_password(), "hasCode": user.has_totp(), "passkeys": passkeys,
+        "managed": user.is_managed, "links": links}),
+    )
 }
 
 fn of_client(client: &Client) -> Value {
@@ -88,34 +107,47 @@ pub fn perform(auth: &Auth, task: &Task) -> Result<Value, Refusal> {
     match task {
         Task::AddUser(new) => {
             let user = auth.add_user(new)?;
-            let mut told = of_user(&user);
+            let mut told = of_user(auth, &user)?;
             if new.password.is_none() {
                 told["link"] = invited(&user)?;
             }
             Ok(told)
         }
-        Task::ListUsers => Ok(auth.users()?.iter().map(of_user).collect()),
+        Task::ListUsers => auth.users()?.iter().map(|user| of_user(auth, user)).collect(),
         Task::DisableUser { login, is_disabled } => {
             let user = auth.user_named(login)?;
-            Ok(of_user(&auth.disable_user(&user.id, *is_disabled)?))
+            of_user(auth, &auth.disable_user(&user.id, *is_disabled)?)
         }
         Task::SetRoles { login, roles } => {
             let user = auth.user_named(login)?;
-            Ok(of_user(&auth.set_roles(&user.id, roles)?))
+            of_user(auth, &auth.set_roles(&user.id, roles)?)
         }
-        Task::SetPassword { login, password, without_code } => {
+        Task::SetPassword { login, password, without_code, without_passkeys } => {
             let mut user = auth.user_named(login)?;
+            if *without_passkeys {
+                auth.remove_passkeys(&user.id)?;
+            }
             if *without_code {
                 user = auth.remove_totp(&user.id)?;
             }
             match password {
-                Some(password) => Ok(of_user(&auth.set_password(&user.id, password)?)),
+                Some(password) => of_user(auth, &auth.set_password(&user.id, password)?),
                 None => {
-                    let mut told = of_user(&user);
+                    let mut told = of_user(auth, &user)?;
                     told["link"] = invited(&user)?;
                     Ok(told)
                 }
             }
+        }
+        Task::LinkUser { login, link } => {
+            let user = auth.user_named(login)?;
+            auth.link_user(&user.id, link)?;
+            of_user(auth, &user)
+        }
+        Task::UnlinkUser { login } => {
+            let user = auth.user_named(login)?;
+            auth.unlink_user(&user.id)?;
+            of_user(auth, &user)
         }
         Task::AddClient(new) => {
             let (client, secret) = auth.add_client(new)?;
@@ -135,15 +167,28 @@ pub fn perform(auth: &Auth, task: &Task) -> Result<Value, Refusal> {
 /// # Errors
 /// If the socket cannot be made; its path may be too long for one.
 pub fn listen(auth: &Arc<Auth>, folder: &Path) -> std::io::Result<()> {
-    let path = folder.join(SOCKET);
-    // The vault is open, so no other hub has it; what lies there was left behind.
-    let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let auth = Arc::clone(auth);
+    listen_at(&folder.join(SOCKET), move |line| match serde_json::from_str::<Task>(line) {
+        Ok(task) => perform(&auth, &task).map_err(|refusal| refusal.description),
+        Err(_) => Err("the running hub does not know this task; it is of another version".to_owned()),
+    })
+}
+
+/// Answers what comes through a socket that is its owner's alone, a line of JSON each, as long as the program runs.
+///
+/// # Errors
+/// If the socket cannot be made; its path may be too long for one.
+pub fn listen_at(
+    path: &Path,
+    answer: impl Fn(&str) -> Result<Value, String> + Send + 'static,
+) -> std::io::Result<()> {
+    // No other hub runs here: what lies there was left behind.
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
         for stream in listener.incoming().flatten() {
-            if let Err(error) = answer(&auth, &stream) {
+            if let Err(error) = tell(&answer, &stream) {
                 tracing::debug!(%error, "a task did not come whole");
             }
         }
@@ -151,16 +196,12 @@ pub fn listen(auth: &Arc<Auth>, folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn answer(auth: &Auth, mut stream: &UnixStream) -> std::io::Result<()> {
+fn tell(answer: &dyn Fn(&str) -> Result<Value, String>, mut stream: &UnixStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(TIME))?;
     stream.set_write_timeout(Some(TIME))?;
     let mut line = String::new();
     BufReader::new(stream.take(LONGEST)).read_line(&mut line)?;
-    let told = match serde_json::from_str::<Task>(&line) {
-        Ok(task) => perform(auth, &task).map_err(|refusal| refusal.description),
-        Err(_) => Err("the running hub does not know this task; it is of another version".to_owned()),
-    };
-    let told = match told {
+    let told = match answer(&line) {
         Ok(value) => json!({"done": value}),
         Err(why) => json!({"refused": why}),
     };
@@ -172,9 +213,17 @@ fn answer(auth: &Auth, mut stream: &UnixStream) -> std::io::Result<()> {
 /// # Errors
 /// If no hub answers.
 pub fn send(folder: &Path, task: &Task) -> std::io::Result<Result<Value, String>> {
-    let mut stream = UnixStream::connect(folder.join(SOCKET))?;
-    stream.set_read_timeout(Some(TIME))?;
     let text = serde_json::to_string(task).map_err(std::io::Error::other)?;
+    ask(&folder.join(SOCKET), &text, TIME)
+}
+
+/// Asks something through a socket ([`listen_at`]): what it tells, or why it was not done.
+///
+/// # Errors
+/// If nobody answers in time.
+pub fn ask(path: &Path, text: &str, time: Duration) -> std::io::Result<Result<Value, String>> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(time))?;
     writeln!(stream, "{text}")?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;

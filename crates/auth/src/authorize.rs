@@ -77,7 +77,7 @@ pub enum PatientChoice {
     Asked,
 }
 
-fn redirect(uri: &str, pairs: &[(&str, &str)]) -> String {
+pub(crate) fn redirect(uri: &str, pairs: &[(&str, &str)]) -> String {
     let mark = if uri.contains('?') { '&' } else { '?' };
     let encode = |text: &str| utf8_percent_encode(text, QUERY).to_string();
     let written: Vec<String> = pairs.iter().map(|(n, v)| format!("{n}={}", encode(v))).collect();
@@ -130,14 +130,20 @@ impl Auth {
             if !is_challenge {
                 return Err(Refusal::request("code_challenge is no SHA-256 in base64url"));
             }
-            let aud = needed("aud")?;
+            let (asked, unknown) = Scopes::read(needed("scope")?);
+            // Whoever asks only who somebody is (OpenID Connect) has no FHIR base to name.
+            let is_of_record =
+                |scope: &Scope| !matches!(scope, Scope::Openid | Scope::Profile | Scope::FhirUser);
+            let aud = match value("aud")? {
+                None if !asked.only(is_of_record).is_empty() => needed("aud")?,
+                aud => aud.unwrap_or(&self.settings.fhir_base),
+            };
             if aud.trim_end_matches('/') != self.settings.fhir_base {
                 return Err(Refusal::request(format!(
                     "aud is not this hub's FHIR base, {}",
                     self.settings.fhir_base
                 )));
             }
-            let (asked, unknown) = Scopes::read(needed("scope")?);
             let launch = match value("launch")? {
                 Some(handle) => {
                     let found = self.record::<Launch>(&format!("launch/{}", secret::hash(handle)))?;

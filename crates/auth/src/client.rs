@@ -231,6 +231,7 @@ impl Auth {
         if !self.change(&[absent(&key)], &[put(&key, &client, None)?])? {
             return wrong(format!("there is a client '{}' already", client.id));
         }
+        self.forget_origins();
         Ok((client, secret))
     }
 
@@ -259,6 +260,7 @@ impl Auth {
         let client = self.client(id)?.ok_or_else(missing)?;
         self.change(&[], &[forget(&client_key(id))])?;
         self.forget_identities();
+        self.forget_origins();
         Ok(client)
     }
 }

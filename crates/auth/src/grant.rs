@@ -300,6 +300,22 @@ impl Auth {
         }
     }
 
+    /// The public client a refresh token was given to, if it was one: it has nothing to prove who it is by, and SMART App
+    /// Launch 2.2 does not ask it to name itself when it refreshes. Any other client has to be authenticated.
+    ///
+    /// # Errors
+    /// `invalid_grant` if the token is not known, `invalid_client` if it is another kind of client's.
+    pub fn holder_of_refresh(&self, text: &str) -> Result<Client, Refusal> {
+        let unknown = || invalid("the refresh token is not known, expired or revoked");
+        let refresh = self.record::<RefreshToken>(&refresh_key(text))?.ok_or_else(unknown)?;
+        let grant = self.record::<Grant>(&grant_key(&refresh.grant))?.ok_or_else(unknown)?;
+        let client = self.client(&grant.client)?.ok_or_else(unknown)?;
+        match client.kind {
+            ClientKind::Public => Ok(client),
+            _ => Err(Refusal::new(Kind::InvalidClient, "client_id is missing")),
+        }
+    }
+
     /// A refresh (`refresh_token`): the body of the answer, with a new refresh token.
     ///
     /// # Errors

@@ -304,7 +304,7 @@ mod tests {
         };
         auth.add_user(&new).unwrap();
         let Ok(SignIn::Done(user)) = auth.sign_in("hanako ", "correct horse battery", "") else { panic!() };
-        let session = auth.begin_session(&user, "", "").unwrap();
+        let session = auth.begin_session(&user, "", "", crate::Way::Password).unwrap();
         let headers = headers("cookie", &format!("a=b; yojigen-session={session}"));
         let is_known = || auth.identify(&headers, &Method::GET).unwrap().is_some();
         for _ in 0..23 {
@@ -317,7 +317,7 @@ mod tests {
         assert!(is_known());
         now.fetch_add(1800, Ordering::Relaxed);
         assert!(!is_known(), "half an hour without use");
-        let session = auth.begin_session(&user, "", "").unwrap();
+        let session = auth.begin_session(&user, "", "", crate::Way::Password).unwrap();
         let cookie = self::headers("cookie", &format!("yojigen-session={session}"));
         let began = now.load(Ordering::Relaxed);
         while auth.identify(&cookie, &Method::GET).unwrap().is_some() {

@@ -2,15 +2,16 @@
 //!
 //! Which algorithm a signature is checked by follows from the *key* (its type and curve), never from the token's header:
 //! the header must agree, so neither `none` nor an HMAC under a public key can be talked into. RS384 and ES384 are
-//! SMART's; ES256 is what this hub signs its id_tokens with. RSA keys have 2,048 to 8,192 bits.
+//! SMART's; ES256 is what this hub signs its id_tokens with; RS256 is what outside providers sign theirs with, unless their key says
+//! otherwise. RSA keys have 2,048 to 8,192 bits.
 //!
 //! Design not chosen: the crate `jsonwebtoken`. Its two backends are a C library of their own and a pure one whose RSA
 //! has an open advisory (RUSTSEC-2023-0071); `ring` is in the program already, for TLS, and what is left is this page.
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA384, RsaPublicKeyComponents,
-    UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use serde_json::{Map, Value};
 
@@ -25,6 +26,7 @@ pub(crate) type Claims = Map<String, Value>;
 /// A public key, by what it verifies.
 #[derive(Clone, Debug)]
 enum PublicKey {
+    Rs256 { n: Vec<u8>, e: Vec<u8> },
     Rs384 { n: Vec<u8>, e: Vec<u8> },
     Es384(Vec<u8>),
     Es256(Vec<u8>),
@@ -33,6 +35,7 @@ enum PublicKey {
 impl PublicKey {
     fn algorithm(&self) -> &'static str {
         match self {
+            PublicKey::Rs256 { .. } => "RS256",
             PublicKey::Rs384 { .. } => "RS384",
             PublicKey::Es384(_) => "ES384",
             PublicKey::Es256(_) => "ES256",
@@ -41,6 +44,9 @@ impl PublicKey {
 
     fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let verified = match self {
+            PublicKey::Rs256 { n, e } => {
+                RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+            }
             PublicKey::Rs384 { n, e } => {
                 RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA384, message, signature)
             }
@@ -66,6 +72,25 @@ impl KeySet {
     /// # Errors
     /// If it is no key set, or has what must not be there.
     pub(crate) fn read(set: &Value) -> Result<KeySet, String> {
+        KeySet::read_with(set, |n, e, _| PublicKey::Rs384 { n, e })
+    }
+
+    /// The same of an outside provider's.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn of_provider(set: &Value) -> Result<KeySet, String> {
+        KeySet::read_with(set, |n, e, algorithm| match algorithm {
+            Some("RS384") => PublicKey::Rs384 { n, e },
+            _ => PublicKey::Rs256 { n, e },
+        })
+    }
+
+    /// With what an RSA key verifies, by its `alg`.
+    fn read_with(
+        set: &Value,
+        of_rsa: impl Fn(Vec<u8>, Vec<u8>, Option<&str>) -> PublicKey,
+    ) -> Result<KeySet, String> {
         let keys = set.get("keys").and_then(Value::as_array).ok_or("a JSON Web Key Set is {\"keys\":[…]}")?;
         if keys.len() > KEYS {
             return Err(format!("a JSON Web Key Set has at most {KEYS} keys here"));
@@ -100,7 +125,7 @@ impl KeySet {
                             "keys[{at}]: an RSA key has 2,048 to 8,192 bits and no leading zeros"
                         ));
                     }
-                    PublicKey::Rs384 { n, e }
+                    of_rsa(n, e, member("alg"))
                 }
                 (Some("EC"), Some("P-384")) => PublicKey::Es384(point(48)?),
                 (Some("EC"), Some("P-256")) => PublicKey::Es256(point(32)?),
@@ -149,7 +174,7 @@ impl KeySet {
             .filter(|(own, key)| key.algorithm() == algorithm && (kid.is_none() || own.as_deref() == kid))
             .peekable();
         if candidates.peek().is_none() {
-            return Err("no key of the client's has its kid and algorithm".to_owned());
+            return Err("no key has its kid and algorithm".to_owned());
         }
         if !candidates.any(|(_, key)| key.has_signed(message.as_bytes(), &signature)) {
             return Err("its signature is not that of the key".to_owned());
@@ -246,6 +271,23 @@ mod tests {
             let token = format!("{message}.{}", BASE64URL_NOPAD.encode(tag.as_ref()));
             assert!(set.claims(&token, ALLOWED).is_err(), "{algorithm}");
         }
+    }
+
+    #[test]
+    fn what_a_providers_key_verifies_by_is_one_algorithm() {
+        let set = |alg: Option<&str>| {
+            let mut jwk = json!({"kty": "RSA", "kid": "r", "n": RSA_MODULUS, "e": "AQAB"});
+            if let Some(alg) = alg {
+                jwk["alg"] = json!(alg);
+            }
+            KeySet::of_provider(&json!({"keys": [jwk]})).unwrap()
+        };
+        let any = ["RS256", "RS384"];
+        assert!(set(Some("RS384")).claims(RSA_SIGNED, &any).is_ok());
+        for alg in [None, Some("RS256")] {
+            assert!(set(alg).claims(RSA_SIGNED, &any).unwrap_err().contains("no key"), "{alg:?}");
+        }
+        assert!(set(Some("PS256")).is_empty());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! * [`scope`]: what an app asks for, in SMART's words; narrowed to what it is registered for and what its user allows.
 //! * [`vault`]: where secrets live; beside the model, never in history or exports.
-//! * `user`, `password`, `totp`, `throttle`, `session`: a person signs in.
+//! * `user`, `passkey`, `password`, `totp`, `throttle`, `session`: a person signs in.
+//! * `outside`: or at a provider elsewhere.
 //! * `client`, `assertion`, `jws`, `register`: an app is known, and proves who it is.
 //! * `authorize`, `grant`: a person allows an app something; codes, access tokens, refresh tokens and their end.
 //! * `keys`, `metadata`: what the hub signs with and says of itself.
@@ -24,6 +25,9 @@ mod identity;
 mod jws;
 mod keys;
 mod metadata;
+mod origin;
+mod outside;
+mod passkey;
 mod password;
 mod records;
 mod refusal;
@@ -41,18 +45,21 @@ pub use authorize::{AuthorizationRequest, Launch, PatientChoice, Rejected};
 pub use client::{Client, ClientKind, NewClient};
 pub use grant::{Grant, challenge};
 pub use identity::{Identity, bearer, cookie};
+pub use outside::{Arrived, NewLink, Outside, Rules};
+pub use passkey::{MadePasskey, Passkey, RelyingParty, ShownPasskey};
 pub use password::SHORTEST as SHORTEST_PASSWORD;
 pub use refusal::{Kind, Refusal};
 pub use secret::{form_secret, form_token, is_same};
-pub use session::Session;
+pub use session::{Session, Way};
 pub use totp::code as totp_code;
-pub use user::{Invitation, NewUser, ROLES, SignIn, User, is_id};
+pub use user::{Accepted, Invitation, NewUser, ROLES, SignIn, User, is_id};
 
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::identity::Identities;
 use crate::keys::SigningKey;
+use crate::passkey::ChallengeKey;
 use crate::throttle::Throttle;
 use crate::vault::Vault;
 
@@ -99,7 +106,10 @@ pub struct Auth {
     settings: Settings,
     throttle: Throttle,
     identities: Identities,
+    origins: origin::Origins,
     signing_key: Mutex<Option<Arc<SigningKey>>>,
+    challenges: ChallengeKey,
+    outside: Option<outside::Known>,
 }
 
 impl std::fmt::Debug for Auth {
@@ -126,7 +136,10 @@ impl Auth {
             settings,
             throttle: Throttle::default(),
             identities: Identities::default(),
+            origins: origin::Origins::default(),
             signing_key: Mutex::default(),
+            challenges: ChallengeKey::default(),
+            outside: None,
         }
     }
 

@@ -29,7 +29,25 @@ pub struct Session {
     pub agent: String,
     /// Whether a second factor was used.
     pub has_code: bool,
+    /// By what it began.
+    #[serde(default)]
+    pub way: Way,
 }
+
+/// By what somebody signs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// A password, and a code if there is a second factor.
+    #[default]
+    Password,
+    /// A passkey, as the vault calls it.
+    Passkey(String),
+    /// An outside provider.
+    Outside,
+}
+
+/// So long after signing in one may change how one signs in, in seconds.
+const FRESH: u64 = 900;
 
 fn session_key(hash: &str) -> String {
     format!("session/{hash}")
@@ -44,7 +62,13 @@ impl Auth {
     ///
     /// # Errors
     /// If the vault fails.
-    pub fn begin_session(&self, user: &User, address: &str, agent: &str) -> Result<String, Refusal> {
+    pub fn begin_session(
+        &self,
+        user: &User,
+        address: &str,
+        agent: &str,
+        way: Way,
+    ) -> Result<String, Refusal> {
         let text = secret::token("yjs_")?;
         let (hash, now) = (secret::hash(&text), self.now());
         let session = Session {
@@ -54,7 +78,9 @@ impl Auth {
             seen: now,
             address: address.to_owned(),
             agent: agent.chars().filter(|c| !c.is_control()).take(160).collect(),
-            has_code: user.has_totp(),
+            // A passkey is both factors.
+            has_code: matches!(way, Way::Passkey(_)) || (way == Way::Password && user.has_totp()),
+            way,
         };
         let ends = Some(now + self.settings.session_longest);
         let changes = [
@@ -68,6 +94,12 @@ impl Auth {
     /// Whether a session is still good.
     pub(crate) fn is_awake(&self, session: &Session) -> bool {
         session.seen + self.settings.session_idle > self.now()
+    }
+
+    /// Whether somebody signed in a moment ago: who finds a browser left open changes no way in.
+    #[must_use]
+    pub fn is_fresh(&self, session: &Session) -> bool {
+        session.began + FRESH > self.now()
     }
 
     /// The session of a cookie.

@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::passkey::MadePasskey;
 use crate::records::{absent, forget, put};
 use crate::refusal::{Kind, Refusal};
 use crate::throttle::Guess;
+use crate::vault::{Change, Condition};
 use crate::{Auth, password, secret, totp};
 
 /// What someone may be here. What a role may do is decided by `access`.
@@ -54,6 +56,9 @@ pub struct User {
     pub organization: Option<String>,
     /// Whether the user may not sign in.
     pub is_disabled: bool,
+    /// Whether an outside provider's first sign-in added the user: it says the roles, and there is no other way in.
+    #[serde(default)]
+    pub is_managed: bool,
     /// When the user was added, in seconds since 1970.
     pub created: u64,
     password: Option<String>,
@@ -132,6 +137,31 @@ pub enum Invitation {
     },
 }
 
+/// How somebody who has a link comes in from now on. Login and display name are the first operator's.
+#[derive(Clone)]
+pub enum Accepted {
+    /// By a password.
+    Password {
+        /// What is typed to sign in.
+        login: String,
+        /// What is shown.
+        name: String,
+        /// The password.
+        password: String,
+    },
+    /// By a passkey.
+    Passkey {
+        /// What stands for the user where a name has to.
+        login: String,
+        /// What is shown.
+        name: String,
+        /// The id the passkey was made for, of the first operator.
+        user: String,
+        /// The passkey.
+        made: MadePasskey,
+    },
+}
+
 /// How far a sign-in came.
 #[derive(Debug)]
 pub enum SignIn {
@@ -201,6 +231,15 @@ impl Auth {
     /// # Errors
     /// If something said of it will not do, or the login name is taken.
     pub fn add_user(&self, new: &NewUser) -> Result<User, Refusal> {
+        self.add_user_as(secret::id()?, new, false)
+    }
+
+    /// Adds a user whom an outside provider knows.
+    pub(crate) fn add_managed_user(&self, new: &NewUser) -> Result<User, Refusal> {
+        self.add_user_as(secret::id()?, new, true)
+    }
+
+    fn add_user_as(&self, id: String, new: &NewUser, is_managed: bool) -> Result<User, Refusal> {
         let login = login_name(&new.login)?;
         check_roles(&new.roles)?;
         if let Some(own) = &new.fhir_user {
@@ -228,7 +267,7 @@ impl Auth {
         };
         let of_own = new.fhir_user.as_deref().and_then(|own| own.strip_prefix("Patient/")).map(str::to_owned);
         let user = User {
-            id: secret::id()?,
+            id,
             name,
             roles: new.roles.clone(),
             fhir_user: new.fhir_user.clone(),
@@ -236,6 +275,7 @@ impl Auth {
             proxied: new.proxied.clone(),
             organization: new.organization.clone(),
             is_disabled: false,
+            is_managed,
             created: self.now(),
             password,
             totp: None,
@@ -471,38 +511,185 @@ impl Auth {
         found.ok_or_else(|| Refusal::new(Kind::NotFound, "this link was used or is too old"))
     }
 
-    /// Uses a link up: sets the password, or makes the first operator with the name given.
+    /// The id the first operator will have; a passkey is made for it before there is anybody.
+    ///
+    /// # Errors
+    /// If the operating system gives no entropy.
+    pub fn new_user_id(&self) -> Result<String, Refusal> {
+        secret::id()
+    }
+
+    /// The accounts that are a person's own, by the ids of the person's Patients.
+    fn accounts_of(&self, patients: &[String]) -> Result<Vec<User>, Refusal> {
+        let is_own = |user: &User| match user.fhir_user.as_deref() {
+            Some(own) => own.strip_prefix("Patient/").is_some_and(|id| patients.iter().any(|p| p == id)),
+            None => user.patient.as_ref().is_some_and(|id| patients.contains(id)),
+        };
+        Ok(self.users()?.into_iter().filter(is_own).collect())
+    }
+
+    /// The names under which a person is known here: to find them elsewhere before they are erased.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn names_of_person(&self, patients: &[String]) -> Result<Vec<String>, Refusal> {
+        Ok(self.accounts_of(patients)?.into_iter().flat_map(|user| [user.name, user.login]).collect())
+    }
+
+    /// Erases a person, by the ids of the person's Patients: of the person's own accounts only the ids stay, and that nobody
+    /// signs in with them; who acted for the person, or is staff and had a record here, does so no more. How many accounts
+    /// were the person's own, and how many others were changed.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn erase_person(&self, patients: &[String]) -> Result<(u64, u64), Refusal> {
+        let (mut own, mut others) = (0, 0);
+        for user in self.accounts_of(patients)? {
+            // Every part is named, so that one that is added has to be thought of.
+            let erased = User {
+                login: format!("erased.{}", user.id),
+                name: "(erased)".to_owned(),
+                roles: user.roles,
+                fhir_user: None,
+                patient: None,
+                proxied: Vec::new(),
+                organization: None,
+                is_disabled: true,
+                is_managed: user.is_managed,
+                created: user.created,
+                password: None,
+                totp: None,
+                recovery: Vec::new(),
+                id: user.id,
+            };
+            // What names the person elsewhere, and the keys of the person's devices.
+            self.remove_passkeys(&erased.id)?;
+            self.unlink_user(&erased.id)?;
+            let mut changes =
+                vec![put(&user_key(&erased.id), &erased, None)?, forget(&login_key(&user.login))];
+            for (key, kept) in self.vault.scan("invitation/", LISTED, self.now())? {
+                let link = Invitation::Password { user: erased.id.clone() };
+                if serde_json::from_slice::<Invitation>(&kept.value).is_ok_and(|found| found == link) {
+                    changes.push(forget(&key));
+                }
+            }
+            self.change(&[], &changes)?;
+            own += 1;
+        }
+        let is_theirs = |id: &String| patients.contains(id);
+        for user in self.users()? {
+            if user.proxied.iter().any(is_theirs) || user.patient.as_ref().is_some_and(is_theirs) {
+                self.update_user(&user.id, |user| {
+                    user.proxied.retain(|id| !is_theirs(id));
+                    user.patient.take_if(|id| is_theirs(id));
+                    Ok(())
+                })?;
+                others += 1;
+            }
+        }
+        self.forget_identities();
+        self.vault.sweep(self.now())?;
+        self.vault.scrub()?;
+        Ok((own, others))
+    }
+
+    /// Uses a link up: gives the user a way in, or makes the first operator with the name given.
     ///
     /// # Errors
     /// If the link is no longer good, or what is said will not do; then it can be used again.
-    pub fn accept(&self, text: &str, login: &str, name: &str, password: &str) -> Result<User, Refusal> {
+    pub fn accept(&self, text: &str, accepted: &Accepted) -> Result<User, Refusal> {
         let invitation = self.invitation(text)?;
         let key = format!("invitation/{}", secret::hash(text));
         let read = self.read::<Invitation>(&key)?;
         let gone = || Refusal::new(Kind::NotFound, "this link was used or is too old");
         let unchanged = read.ok_or_else(gone)?.unchanged();
-        match invitation {
-            Invitation::FirstOperator => {
+        let use_up = |conditions: &[Condition], changes: &[Change]| -> Result<(), Refusal> {
+            let conditions = [std::slice::from_ref(&unchanged), conditions].concat();
+            let is_done = self.change(&conditions, &[&[forget(&key)], changes].concat())?;
+            if is_done { Ok(()) } else { Err(gone()) }
+        };
+        match (invitation, accepted) {
+            (Invitation::FirstOperator, Accepted::Password { login, name, password }) => {
                 password::check(password, &login_name(login)?)?;
-                if !self.change(&[unchanged], &[forget(&key)])? {
-                    return Err(gone());
-                }
-                self.add_user(&NewUser {
-                    login: login.to_owned(),
-                    name: name.to_owned(),
-                    roles: vec!["operator".to_owned()],
-                    password: Some(password.to_owned()),
-                    ..NewUser::default()
-                })
+                use_up(&[], &[])?;
+                self.add_user(&NewUser { password: Some(password.clone()), ..first_operator(login, name) })
             }
-            Invitation::Password { user } => {
+            (Invitation::FirstOperator, Accepted::Passkey { login, name, user, made }) => {
+                if !is_id(user) || user.len() != 24 || self.user(user)?.is_some() {
+                    return Err(Refusal::request("the first operator's id is not one this hub gave"));
+                }
+                login_name(login)?;
+                let checked = self.check_passkey(user, made)?;
+                use_up(&checked.conditions, &checked.changes)?;
+                self.add_user_as(user.clone(), &first_operator(login, name), false)
+            }
+            (Invitation::Password { user }, Accepted::Password { password, .. }) => {
                 let known = self.user(&user)?.ok_or_else(gone)?;
                 password::check(password, &known.login)?;
-                if !self.change(&[unchanged], &[forget(&key)])? {
-                    return Err(gone());
-                }
+                use_up(&[], &[])?;
                 self.set_password(&user, password)
             }
+            (Invitation::Password { user }, Accepted::Passkey { made, .. }) => {
+                let known = self.user(&user)?.ok_or_else(gone)?;
+                let checked = self.check_passkey(&user, made)?;
+                use_up(&checked.conditions, &checked.changes)?;
+                self.end_all(&user)?;
+                Ok(known)
+            }
         }
+    }
+}
+
+/// What is said of the first operator.
+fn first_operator(login: &str, name: &str) -> NewUser {
+    let roles = vec!["operator".to_owned()];
+    NewUser { login: login.to_owned(), name: name.to_owned(), roles, ..NewUser::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+    use crate::vault::MemoryVault;
+
+    #[test]
+    fn of_an_erased_person_only_the_id_stays() {
+        let auth = Auth::new(Box::new(MemoryVault::default()), Settings::at("http://localhost"));
+        let new = |login: &str, role: &str| NewUser {
+            login: login.to_owned(),
+            name: format!("name of {login}"),
+            roles: vec![role.to_owned()],
+            ..NewUser::default()
+        };
+        let own = auth
+            .add_user(&NewUser { fhir_user: Some("Patient/p".to_owned()), ..new("hana", "person") })
+            .unwrap();
+        let session = auth.begin_session(&own, "10.0.0.7", "browser", crate::Way::Password).unwrap();
+        let link =
+            crate::NewLink { issuer: "https://id.example".to_owned(), subject: "hana-elsewhere".to_owned() };
+        auth.link_user(&own.id, &link).unwrap();
+        auth.invite(&Invitation::Password { user: own.id.clone() }).unwrap();
+        let proxied = vec!["p".to_owned(), "q".to_owned()];
+        let proxy = auth.add_user(&NewUser { proxied, ..new("taro", "proxy") }).unwrap();
+        let staff = NewUser {
+            fhir_user: Some("Practitioner/d".to_owned()),
+            patient: Some("p".to_owned()),
+            ..new("doc", "clinician")
+        };
+        let staff = auth.add_user(&staff).unwrap();
+        let patients = ["p".to_owned()];
+        assert_eq!(auth.names_of_person(&patients).unwrap(), ["name of hana", "hana"]);
+        assert_eq!(auth.erase_person(&patients).unwrap(), (1, 2));
+        assert!(auth.session(&session).unwrap().is_none() && auth.user_named("hana").is_err());
+        let everything = auth.vault.scan("", 1000, auth.now()).unwrap();
+        for (key, kept) in everything {
+            let text = format!("{key} {}", String::from_utf8_lossy(&kept.value));
+            assert!(!text.contains("hana") && !text.contains("10.0.0.7"), "{text}");
+        }
+        assert!(auth.user(&own.id).unwrap().unwrap().is_disabled);
+        assert_eq!(auth.user(&proxy.id).unwrap().unwrap().proxied, ["q"]);
+        let staff = auth.user(&staff.id).unwrap().unwrap();
+        assert!(!staff.is_disabled && staff.patient.is_none() && staff.name == "name of doc");
+        assert_eq!(auth.erase_person(&patients).unwrap(), (0, 0), "again there is nothing");
     }
 }

@@ -287,6 +287,7 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_
         if name == "Patient" {
             // FHIR knows no undoing of a merge.
             list.object(|o| write_own(o, "unmerge", "Patient-unmerge"));
+            list.object(|o| write_own(o, "erase", "Patient-erase"));
         }
     });
 }

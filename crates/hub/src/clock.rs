@@ -12,9 +12,15 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&mut self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        now()
     }
+}
+
+/// What it says: microseconds since 1970 UTC.
+#[must_use]
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A generator for cryptography, seeded by the operating system.

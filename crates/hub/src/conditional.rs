@@ -131,6 +131,7 @@ impl Hub {
         };
         let command = Command {
             if_match: options.if_match,
+            has_new_id: resource.id().is_none(),
             condition: Some(condition),
             ..Command::new(resource.value_type(), id, action)
         };

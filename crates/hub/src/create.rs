@@ -24,7 +24,7 @@ impl Hub {
             None => None,
         };
         let action = Action::Create { draft, references, if_none_exist };
-        let commands = vec![Command::new(resource_type, id, action)];
+        let commands = vec![Command { has_new_id: true, ..Command::new(resource_type, id, action) }];
         Ok(self.prepared(access, self.with_provenance(commands, options)?, options.once))
     }
 }

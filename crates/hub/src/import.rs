@@ -85,7 +85,16 @@ impl Hub {
         recorded: Option<Micros>,
     ) -> Prepared {
         let (circumstances, rights) = (access.circumstances.clone(), access.rights.clone());
-        Prepared { proposal: Proposal { circumstances, commands, once: Some(once), recorded, rights } }
+        Prepared {
+            proposal: Proposal {
+                circumstances,
+                commands,
+                once: Some(once),
+                recorded,
+                rights,
+                may_break_references: false,
+            },
+        }
     }
 
     /// The resources of a document with their moments of recording. One that says none takes that of the Encounter it

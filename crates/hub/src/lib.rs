@@ -15,6 +15,7 @@ mod clock;
 mod conditional;
 mod create;
 mod delete;
+mod erase;
 mod everything;
 mod failure;
 mod history;
@@ -46,16 +47,17 @@ mod update;
 pub use access::Access;
 pub use audit::{Audited, Peer, unwritten};
 pub use audit_event::{AuditEventRequest, OWN_IDS};
-pub use clock::{OsEntropy, SystemClock};
+pub use clock::{OsEntropy, SystemClock, now};
 pub use conditional::{ATTEMPTS, ConditionalDelete};
+pub use erase::{Accounts, EraseRequest};
 pub use everything::EverythingRequest;
 pub use failure::{Failure, Kind};
 pub use history::{HistoryLevel, HistoryPage, HistoryQuery};
 pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
 pub use jobs::{
-    BulkDelete, BulkDeleteRequest, Export, ExportLevel, ExportRequest, Import, ImportRequest, Job, Jobs,
-    Output, State as JobState, Work,
+    BulkDelete, BulkDeleteRequest, Erase, Export, ExportLevel, ExportRequest, Import, ImportRequest, Job,
+    Jobs, MadeFile, Output, State as JobState, Work,
 };
 pub use lastn::LastnRequest;
 pub use matching::{EVIDENCE, Grade, MatchModel, MatchRequest, THROUGH};
@@ -124,6 +126,8 @@ pub struct Hub {
     pub import_rules: Arc<SubscriptionRules>,
     /// Where reads are recorded, if they are.
     pub ledger: Option<Arc<ledger::Ledger>>,
+    /// Where a person's accounts are, if anybody signs in.
+    pub accounts: Option<Arc<dyn Accounts>>,
     pub(crate) bell: Arc<subscriptions::Bell>,
     /// The rules of who may see and do what.
     pub policy: Arc<Policy>,
@@ -148,9 +152,10 @@ impl Hub {
             subscription_rules: Arc::default(),
             import_rules: Arc::default(),
             ledger: None,
+            accounts: None,
             bell: Arc::default(),
             policy: Arc::new(Policy::standard(zone.clone())),
-            consents: Arc::new(ConsentMemory::new(zone)),
+            consents: Arc::new(ConsentMemory::new(zone, clock::now)),
             seal: seal::Seal::new(),
         }
     }

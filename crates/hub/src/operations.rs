@@ -1,6 +1,6 @@
 //! The operations there are: the table that the doors and the OpenAPI description work with.
 
-use crate::{everything, jobs};
+use crate::{erase, everything, jobs};
 
 /// An operation.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,14 @@ pub const OPERATIONS: &[Operation] = &[
         documentation: "Deletes what a search finds, as a job; without expected, a preview",
         on: &[Target::AnyType],
         parameters: &["expected"],
+        is_read: false,
+        is_posted: true,
+    },
+    Operation {
+        name: "$erase",
+        documentation: "Erases a person on lawful request, as a job; with preview, says what it concerns",
+        on: &[Target::Instance("Patient")],
+        parameters: erase::NAMES,
         is_read: false,
         is_posted: true,
     },

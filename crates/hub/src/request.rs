@@ -117,7 +117,16 @@ impl Hub {
     ) -> Prepared {
         let (circumstances, rights) = (access.circumstances.clone(), access.rights.clone());
         let once = once.map(|key| access.own(key));
-        Prepared { proposal: Proposal { circumstances, commands, once, recorded: None, rights } }
+        Prepared {
+            proposal: Proposal {
+                circumstances,
+                commands,
+                once,
+                recorded: None,
+                rights,
+                may_break_references: false,
+            },
+        }
     }
 
     /// Where dates without zone lie.
@@ -218,6 +227,6 @@ impl Hub {
         let id = self.new_id();
         let (draft, references) = self.draft(resource.root(), &id, &Substitutions::new())?;
         let action = Action::Create { draft, references, if_none_exist: None };
-        Ok(Command::new(resource.root().value_type(), id, action))
+        Ok(Command { has_new_id: true, ..Command::new(resource.root().value_type(), id, action) })
     }
 }

@@ -348,7 +348,9 @@ impl Hub {
         } else {
             Action::Update { draft, references }
         };
-        Ok(Command { if_match: request.if_match, condition, ..Command::new(resource_type, id, action) })
+        let has_new_id = request.method == Method::Post || (condition.is_some() && resource.id().is_none());
+        let if_match = request.if_match;
+        Ok(Command { if_match, condition, has_new_id, ..Command::new(resource_type, id, action) })
     }
 }
 

@@ -4,11 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use fhir::{Limits, TypeId, r4};
 use hub::{Access, Hub, OsEntropy, SearchLimits, SearchRequest, SystemClock, WriteOptions};
 use proptest::prelude::*;
-use store::{Options, Store};
+use store::{Key, Options, Store};
 
 /// One thing that is done.
 #[derive(Clone, Debug)]
@@ -118,18 +119,25 @@ impl Deed {
     }
 }
 
-fn open(path: &Path) -> Hub {
-    open_with(path, Box::new(SystemClock))
+/// Little memory, nothing synced; sealed or not.
+fn limits(is_sealed: bool) -> store::Limits {
+    static KEY: OnceLock<Key> = OnceLock::new();
+    store::Limits {
+        is_durable: false,
+        write_buffer: 1 << 20,
+        block_cache: 4 << 20,
+        key: is_sealed.then(|| KEY.get_or_init(|| Key::fresh().unwrap())),
+        ..store::Limits::default()
+    }
 }
 
-fn open_with(path: &Path, clock: Box<dyn store::Clock>) -> Hub {
+fn open(path: &Path, is_sealed: bool) -> Hub {
+    open_with(path, is_sealed, Box::new(SystemClock))
+}
+
+fn open_with(path: &Path, is_sealed: bool, clock: Box<dyn store::Clock>) -> Hub {
     let options = Options {
-        limits: store::Limits {
-            is_durable: false,
-            write_buffer: 1 << 20,
-            block_cache: 4 << 20,
-            ..store::Limits::default()
-        },
+        limits: limits(is_sealed),
         zone: "Asia/Tokyo".to_owned(),
         clock,
         entropy: Box::new(OsEntropy::seeded(7)),
@@ -239,9 +247,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn as_of_a_moment_is_what_was_then(history in prop::collection::vec(prop::collection::vec(deed(), 1..4), 1..14)) {
+    fn as_of_a_moment_is_what_was_then(
+        history in prop::collection::vec(prop::collection::vec(deed(), 1..4), 1..14),
+        is_sealed: bool,
+    ) {
         let folder = tempfile::tempdir().unwrap();
-        let hub = open(&folder.path().join("hub"));
+        let hub = open(&folder.path().join("hub"), is_sealed);
         let mut moments = Vec::new();
         for deeds in &history {
             commit(&hub, deeds);
@@ -257,7 +268,7 @@ proptest! {
         }
         hub.store().close().unwrap();
         drop(hub);
-        let limits = store::Limits { is_durable: false, ..store::Limits::default() };
+        let limits = limits(is_sealed);
         let findings = store::examine(&folder.path().join("hub"), &limits, &mut |_| {}).unwrap();
         prop_assert!(findings.is_empty(), "{:?}", findings);
         store::replay(&folder.path().join("hub"), &folder.path().join("again"), &limits, &mut |_| {}).unwrap();
@@ -279,13 +290,14 @@ proptest! {
     /// them, fold into the same bytes.
     #[test]
     fn a_purged_log_folds_anew_into_the_same(
-        history in prop::collection::vec((prop::collection::vec(deed(), 1..4), proptest::option::weighted(0.3, purge())), 1..16)
+        history in prop::collection::vec((prop::collection::vec(deed(), 1..4), proptest::option::weighted(0.3, purge())), 1..16),
+        is_sealed: bool,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let limits = store::Limits { is_durable: false, ..store::Limits::default() };
+        let limits = limits(is_sealed);
         let access = Access::open("test");
-        let mut hub = open(&path("hub"));
+        let mut hub = open(&path("hub"), is_sealed);
         hub.may_purge = true;
         for (deeds, purge) in &history {
             commit(&hub, deeds);
@@ -346,11 +358,11 @@ impl store::Clock for Jumping {
 fn a_clock_that_jumps_confuses_neither_the_log_nor_a_backup_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let limits = store::Limits { is_durable: false, ..store::Limits::default() };
+    let limits = limits(false);
     let mut seen: Vec<(i64, Vec<String>)> = Vec::new();
     // Closed and opened at every jump, as after a loss of power that took the clock along.
     for round in 0..24 {
-        let hub = open_with(&path("hub"), Box::new(Jumping(round)));
+        let hub = open_with(&path("hub"), false, Box::new(Jumping(round)));
         for _ in 0..3 {
             let id = u8::try_from(seen.len() % 3).unwrap();
             let year = u8::try_from(seen.len() % 6).unwrap();
@@ -367,7 +379,7 @@ fn a_clock_that_jumps_confuses_neither_the_log_nor_a_backup_of_it() {
             store::backup(&path("hub"), &shelf, &limits, &mut |_| {}).unwrap();
         }
     }
-    let hub = open(&path("hub"));
+    let hub = open(&path("hub"), false);
     for (instant, then) in &seen {
         assert_eq!(&found(&hub, "Patient?birthdate=ge1972", Some(*instant)), then);
     }
@@ -377,13 +389,13 @@ fn a_clock_that_jumps_confuses_neither_the_log_nor_a_backup_of_it() {
     let shelf = store::Folder::at(&path("backup"));
     let (moment, then) = &seen[40];
     store::restore(&shelf, &path("then"), store::Until::Moment(*moment), &limits, &mut |_| {}).unwrap();
-    assert_eq!(&found(&open(&path("then")), "Patient?birthdate=ge1972", None), then);
+    assert_eq!(&found(&open(&path("then"), false), "Patient?birthdate=ge1972", None), then);
 }
 
 #[test]
 fn the_searches_find_something() {
     let folder = tempfile::tempdir().unwrap();
-    let hub = open(&folder.path().join("hub"));
+    let hub = open(&folder.path().join("hub"), false);
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut hits = vec![0; SEARCHES.len()];
     for _ in 0..120 {

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use std::sync::Arc;
+
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
+use sealing::{Cursor, DataKeys, Keys, Layout, Table, Values};
 
 use crate::chain::{LINK_BYTES, Link};
 use crate::error::{Error, damaged};
@@ -19,6 +22,24 @@ const CACHE: usize = 4 << 20;
 
 pub(crate) struct Engine {
     db: DB,
+    sealed: Option<Sealed>,
+}
+
+/// How a ledger of a sealed data directory is sealed: the rows of its index wholly, so that nobody reads who is on a list;
+/// checkpoints say nothing of anybody.
+struct Sealed {
+    records: Table,
+    index: Arc<Table>,
+}
+
+impl Sealed {
+    fn new(keys: &DataKeys) -> Sealed {
+        let table = |name, form, values| keys.table(&Layout { name, keys: form, values });
+        Sealed {
+            records: table("ledger records", Keys::Clear, Values::Whole(0)),
+            index: Arc::new(table("ledger index", Keys::After(0), Values::Small)),
+        }
+    }
 }
 
 fn database_options() -> Options {
@@ -29,6 +50,7 @@ fn database_options() -> Options {
     options.set_db_write_buffer_size(WRITE_BUFFER);
     options.set_max_total_wal_size(4 * WRITE_BUFFER as u64);
     options.set_max_open_files(100);
+    options.set_max_manifest_file_size(scrub::LIST_BYTES);
     options.set_log_level(LogLevel::Warn);
     options.set_keep_log_file_num(2);
     options.set_max_log_file_size(1 << 20);
@@ -39,13 +61,19 @@ fn database_options() -> Options {
     options
 }
 
-fn families() -> Vec<ColumnFamilyDescriptor> {
+fn families(sealed: Option<&Sealed>) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(CACHE);
     let family = |name: &str| {
         let mut options = Options::default();
         options.set_write_buffer_size(WRITE_BUFFER / 2);
         options.set_level_compaction_dynamic_level_bytes(true);
-        options.set_compression_type(DBCompressionType::Zstd);
+        if let Some(table) = sealed.filter(|_| name == INDEX).map(|sealed| Arc::clone(&sealed.index)) {
+            options.set_comparator("yojigen.sealed.1", Box::new(move |a, b| table.compare(a, b)));
+        }
+        options.set_compression_type(match sealed {
+            None => DBCompressionType::Zstd,
+            Some(_) => DBCompressionType::None,
+        });
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(&cache);
         table.set_cache_index_and_filter_blocks(true);
@@ -58,9 +86,11 @@ fn families() -> Vec<ColumnFamilyDescriptor> {
 }
 
 impl Engine {
-    pub(crate) fn open(folder: &Path) -> Result<Engine, Error> {
-        let db = DB::open_cf_descriptors(&database_options(), folder.join("db"), families());
-        db.map(|db| Engine { db }).map_err(|error| match error.kind() {
+    pub(crate) fn open(folder: &Path, keys: Option<&DataKeys>) -> Result<Engine, Error> {
+        let sealed = keys.map(Sealed::new);
+        let families = families(sealed.as_ref());
+        let db = DB::open_cf_descriptors(&database_options(), folder.join("db"), families);
+        db.map(|db| Engine { db, sealed }).map_err(|error| match error.kind() {
             rocksdb::ErrorKind::IOError if error.to_string().contains("lock") => {
                 Error::InUse(folder.to_owned())
             }
@@ -69,7 +99,8 @@ impl Engine {
     }
 
     /// Opens a ledger that another process may be writing; it shows what was flushed by now.
-    pub(crate) fn open_for_reading(folder: &Path) -> Result<Engine, Error> {
+    pub(crate) fn open_for_reading(folder: &Path, keys: Option<&DataKeys>) -> Result<Engine, Error> {
+        let sealed = keys.map(Sealed::new);
         let mut failure = Error::NotALedger(folder.to_owned());
         // Files may be replaced between the moment they are listed and the moment they are opened.
         for _ in 0..10 {
@@ -78,8 +109,13 @@ impl Engine {
             options.create_missing_column_families(false);
             options.set_max_open_files(-1);
             options.set_db_log_dir(std::env::temp_dir());
-            match DB::open_cf_descriptors_read_only(&options, folder.join("db"), families(), false) {
-                Ok(db) => return Ok(Engine { db }),
+            match DB::open_cf_descriptors_read_only(
+                &options,
+                folder.join("db"),
+                families(sealed.as_ref()),
+                false,
+            ) {
+                Ok(db) => return Ok(Engine { db, sealed }),
                 Err(error) => failure = error.into(),
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -91,6 +127,14 @@ impl Engine {
         self.db
             .cf_handle(name)
             .ok_or_else(|| damaged("the ledger's files", format!("family {name} is missing")))
+    }
+
+    fn records_table(&self) -> Option<&Table> {
+        self.sealed.as_ref().map(|sealed| &sealed.records)
+    }
+
+    fn index_table(&self) -> Option<&Table> {
+        self.sealed.as_ref().map(|sealed| sealed.index.as_ref())
     }
 
     /// Writes a batch; it is on disk when this returns.
@@ -107,10 +151,11 @@ impl Engine {
         value: &[u8],
         record: &Record,
     ) -> Result<(), Error> {
-        batch.put_cf(self.family(RECORDS)?, layout::record_key(sequence), value);
+        let key = layout::record_key(sequence);
+        sealing::put(batch, self.family(RECORDS)?, self.records_table(), key, value);
         let index = self.family(INDEX)?;
         for list in layout::lists(record) {
-            batch.put_cf(index, list.key(sequence), []);
+            sealing::put(batch, index, self.index_table(), list.key(sequence), []);
         }
         Ok(())
     }
@@ -124,7 +169,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let index = self.family(INDEX)?;
         for list in layout::lists(record) {
-            batch.delete_cf(index, list.key(sequence));
+            sealing::delete(batch, index, self.index_table(), list.key(sequence));
         }
         Ok(())
     }
@@ -140,35 +185,37 @@ impl Engine {
     }
 
     pub(crate) fn has_row(&self, list: &List, sequence: u64) -> Result<bool, Error> {
-        Ok(self.db.get_pinned_cf(self.family(INDEX)?, list.key(sequence))?.is_some())
+        Ok(sealing::get(&self.db, self.family(INDEX)?, self.index_table(), &list.key(sequence))?.is_some())
     }
 
     /// A record's link and bytes.
     pub(crate) fn record(&self, sequence: u64) -> Result<Option<(Link, Vec<u8>)>, Error> {
-        let value = self.db.get_cf(self.family(RECORDS)?, layout::record_key(sequence))?;
+        let key = layout::record_key(sequence);
+        let value = sealing::get(&self.db, self.family(RECORDS)?, self.records_table(), &key)?;
         value.map(|value| split(sequence, &value).map(|(link, bytes)| (link, bytes.to_vec()))).transpose()
     }
 
     /// The records; not yet placed.
-    pub(crate) fn records(&self) -> Result<DBRawIterator<'_>, Error> {
-        Ok(self.db.raw_iterator_cf(self.family(RECORDS)?))
+    pub(crate) fn records(&self) -> Result<Cursor<'_>, Error> {
+        Ok(Cursor::new(self.db.raw_iterator_cf(self.family(RECORDS)?), self.records_table()))
     }
 
     /// All records once, past the cache; not yet placed.
-    pub(crate) fn sweep(&self) -> Result<DBRawIterator<'_>, Error> {
+    pub(crate) fn sweep(&self) -> Result<Cursor<'_>, Error> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         options.set_readahead_size(1 << 20);
-        Ok(self.db.raw_iterator_cf_opt(self.family(RECORDS)?, options))
+        Ok(Cursor::new(self.db.raw_iterator_cf_opt(self.family(RECORDS)?, options), self.records_table()))
     }
 
     /// A list's rows before a number, newest first.
-    pub(crate) fn list(&self, list: &List, before: u64) -> Result<DBRawIterator<'_>, Error> {
+    pub(crate) fn list(&self, list: &List, before: u64) -> Result<Cursor<'_>, Error> {
         let mut options = ReadOptions::default();
         let mut end = list.prefix().to_vec();
         end.extend_from_slice(&[0xff; 9]);
-        options.set_iterate_upper_bound(end);
-        let mut rows = self.db.raw_iterator_cf_opt(self.family(INDEX)?, options);
+        sealing::bound(&mut options, self.index_table(), &[], &end);
+        let rows = self.db.raw_iterator_cf_opt(self.family(INDEX)?, options);
+        let mut rows = Cursor::new(rows, self.index_table());
         rows.seek(list.key(before.saturating_sub(1)));
         Ok(rows)
     }
@@ -177,15 +224,22 @@ impl Engine {
     pub(crate) fn rows(&self) -> Result<u64, Error> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
-        let mut rows = self.db.raw_iterator_cf_opt(self.family(INDEX)?, options);
+        let rows = self.db.raw_iterator_cf_opt(self.family(INDEX)?, options);
+        let mut rows = Cursor::new(rows, self.index_table());
         let mut count = 0;
         rows.seek_to_first();
-        while rows.valid() {
+        // The value is nothing, and where it is sealed, the proof that the row is the ledger's.
+        while rows.value().is_some() {
             count += 1;
             rows.next();
         }
         rows.status()?;
         Ok(count)
+    }
+
+    /// Puts a checkpoint into a batch.
+    pub(crate) fn put_checkpoint(&self, batch: &mut WriteBatch, through: u64, value: &[u8]) {
+        batch.put([[layout::CHECKPOINT].as_slice(), &through.to_be_bytes()].concat(), value);
     }
 
     pub(crate) fn checkpoints(&self) -> Result<Vec<Vec<u8>>, Error> {
@@ -208,13 +262,13 @@ impl Engine {
         Ok(self.db.flush_cfs_opt(&families, &FlushOptions::default())?)
     }
 
-    /// Gives back the room of what was taken away.
+    /// Gives back the room of what was taken away; nothing of it stays.
     pub(crate) fn compact(&self) -> Result<(), Error> {
-        self.flush()?;
-        for name in [RECORDS, INDEX] {
-            self.db.compact_range_cf(self.family(name)?, None::<&[u8]>, None::<&[u8]>);
-        }
-        Ok(())
+        let families = [self.family(RECORDS)?, self.family(INDEX)?];
+        let sequence = self.db.latest_sequence_number();
+        // A reader's pass over the records ends by itself.
+        let done = scrub::scrub(&self.db, &families, sequence, &|| false);
+        done.map(drop).map_err(|e| damaged("the ledger's files", e.to_string()))
     }
 }
 

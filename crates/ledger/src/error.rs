@@ -44,6 +44,24 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl From<sealing::Fault> for Error {
+    fn from(fault: sealing::Fault) -> Error {
+        match fault {
+            sealing::Fault::Engine(error) => error.into(),
+            sealing::Fault::Sealed(why) => damaged("a row of the ledger", why),
+        }
+    }
+}
+
+impl From<sealing::Error> for Error {
+    fn from(error: sealing::Error) -> Error {
+        match error {
+            sealing::Error::Damaged { place, finding } => Error::Damaged { place, finding },
+            other => Error::NotWritten(other.to_string()),
+        }
+    }
+}
+
 impl From<rocksdb::Error> for Error {
     fn from(error: rocksdb::Error) -> Error {
         match error.kind() {

@@ -14,6 +14,7 @@
 //! * *Indexed* by person, agent and time ([`layout`]): what a person asks costs what is found.
 //! * *Pruned* only with a checkpoint ([`Ledger::prune`]): what was the last record taken away, and its hash, keyed. The
 //!   chain goes on from there.
+//! * *Erased from* only under a seal ([`Ledger::erase`]): texts about a person go, the record and its link stay.
 //!
 //! Design chosen: a small RocksDB of its own. Appending is a batch of small keys, the index is exact, and a torn end,
 //! checksums and compression are the engine's business. Not chosen: segment files with an index of our own (the same again,
@@ -22,6 +23,7 @@
 
 pub mod chain;
 mod engine;
+mod erase;
 mod error;
 mod event;
 mod head;
@@ -38,4 +40,4 @@ pub use prune::Pruned;
 pub use record::{Action, MAX_PERSONS, MAX_QUERY, Query, Record, cut};
 pub use records::{Filter, Found, Page, Records};
 pub use verify::{Finding, Verdict};
-pub use writer::{FLUSH, Fresh, Ledger, WhenFlushed};
+pub use writer::{FLUSH, Fresh, Ledger, WhenFlushed, copy};

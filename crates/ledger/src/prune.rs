@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::chain::{Key, Link};
 use crate::engine::Engine;
 use crate::error::{Error, damaged};
-use crate::layout::CHECKPOINT;
 use crate::record::{Action, Record};
 use crate::records::{self, Filter};
 use crate::writer::Ledger;
@@ -39,6 +38,10 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     pub(crate) fn is_genuine(&self, key: &Key) -> bool {
         self.seal == self.sealed(key)
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).unwrap_or_default()
     }
 
     fn sealed(&self, key: &Key) -> Link {
@@ -108,6 +111,8 @@ impl Ledger {
             rows.next();
         }
         rows.status()?;
+        // It keeps files that are to go.
+        drop(rows);
         let mut checkpoint = Checkpoint {
             through: pruned.through,
             link: last.link,
@@ -117,8 +122,7 @@ impl Ledger {
             seal: [0; 32],
         };
         checkpoint.seal = checkpoint.sealed(self.key());
-        let key = [[CHECKPOINT].as_slice(), &checkpoint.through.to_be_bytes()].concat();
-        batch.put(key, postcard::to_stdvec(&checkpoint).unwrap_or_default());
+        engine.put_checkpoint(&mut batch, checkpoint.through, &checkpoint.encode());
         engine.delete_records(&mut batch, pruned.through)?;
         engine.write(batch)?;
         self.append(Record {

@@ -2,14 +2,17 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | the encoding's version, 1 |
+//! | 1 | the encoding's version, 1; 2 of a record that texts were erased from |
+//! | 32 | *version 2*: the erasure's seal (`erase.rs`) |
 //! | n | [`Record`], postcard: numbers in as few bytes as they need, texts after their length |
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain::LINK_BYTES;
 use crate::error::{Error, damaged};
 
 const VERSION: u8 = 1;
+pub(crate) const ERASED: u8 = 2;
 
 /// A record names so many persons; what left of more is a record of everyone's, with their number.
 pub const MAX_PERSONS: usize = 10_000;
@@ -265,9 +268,17 @@ impl Record {
         postcard::to_extend(self, bytes).unwrap_or_default()
     }
 
+    /// The bytes of a record that texts were erased from.
+    pub(crate) fn encode_erased(&self, seal: impl FnOnce(&[u8]) -> [u8; LINK_BYTES]) -> Vec<u8> {
+        let rest = postcard::to_stdvec(self).unwrap_or_default();
+        [&[ERASED], seal(&rest).as_slice(), &rest].concat()
+    }
+
     pub(crate) fn decode(bytes: &[u8], sequence: u64) -> Result<Record, Error> {
         let place = || format!("record {sequence} of the ledger");
-        match bytes.split_first() {
+        // The seal is for who examines the chain.
+        let unsealed = bytes.strip_prefix(&[ERASED]).and_then(|rest| rest.get(LINK_BYTES..));
+        match unsealed.map_or(bytes.split_first(), |rest| Some((&VERSION, rest))) {
             Some((&VERSION, rest)) => match postcard::take_from_bytes(rest) {
                 Ok((record, [])) => Ok(record),
                 Ok(_) => Err(damaged(place(), "something stands behind it")),

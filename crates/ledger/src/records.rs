@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rocksdb::DBRawIterator;
+use sealing::{Cursor, DataKeys};
 
 use crate::chain::{self, Link};
 use crate::engine::{self, Engine};
@@ -79,11 +79,17 @@ pub struct Records {
     pub(crate) engine: Arc<Engine>,
     pub(crate) folder: PathBuf,
     node: String,
+    pub(crate) keys: Option<Arc<DataKeys>>,
 }
 
 impl Records {
-    pub(crate) fn new(engine: Arc<Engine>, folder: &Path, node: String) -> Records {
-        Records { engine, folder: folder.to_owned(), node }
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        folder: &Path,
+        node: String,
+        keys: Option<&Arc<DataKeys>>,
+    ) -> Records {
+        Records { engine, folder: folder.to_owned(), node, keys: keys.map(Arc::clone) }
     }
 
     /// Opens a ledger that another process may be writing, to be read.
@@ -91,9 +97,18 @@ impl Records {
     /// # Errors
     /// If there is none, or it is damaged.
     pub fn open(folder: &Path) -> Result<Records, Error> {
-        writer::read_key(folder)?;
+        Records::open_sealed(folder, None)
+    }
+
+    /// The same for the ledger of a data directory that may be sealed.
+    ///
+    /// # Errors
+    /// As [`Records::open`].
+    pub fn open_sealed(folder: &Path, keys: Option<&Arc<DataKeys>>) -> Result<Records, Error> {
+        writer::read_key(folder, keys.map(Arc::as_ref))?;
         let node = writer::read_node(folder)?;
-        Ok(Records::new(Arc::new(Engine::open_for_reading(folder)?), folder, node))
+        let engine = Engine::open_for_reading(folder, keys.map(Arc::as_ref))?;
+        Ok(Records::new(Arc::new(engine), folder, node, keys))
     }
 
     /// The name of the node whose ledger it is.
@@ -198,7 +213,7 @@ impl Records {
 }
 
 /// The record an iterator stands at.
-pub(crate) fn current(rows: &DBRawIterator<'_>) -> Result<Option<Found>, Error> {
+pub(crate) fn current(rows: &Cursor<'_>) -> Result<Option<Found>, Error> {
     let Some((key, value)) = rows.item() else { return Ok(None) };
     let sequence = key.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     let (link, bytes) = engine::split(sequence, value)?;
@@ -208,9 +223,9 @@ pub(crate) fn current(rows: &DBRawIterator<'_>) -> Result<Option<Found>, Error> 
 /// The numbers that may match, newest first.
 enum Candidates<'r> {
     /// Of several lists, each once.
-    Lists(Vec<DBRawIterator<'r>>),
+    Lists(Vec<Cursor<'r>>),
     /// All there are.
-    All(DBRawIterator<'r>, u64),
+    All(Cursor<'r>, u64),
 }
 
 impl<'r> Candidates<'r> {

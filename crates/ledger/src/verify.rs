@@ -3,7 +3,7 @@
 use crate::chain::{self, Key, Link};
 use crate::error::Error;
 use crate::records::{Records, current};
-use crate::{head, layout, prune, writer};
+use crate::{erase, head, layout, prune, writer};
 
 /// More findings than this are not listed.
 const MAX_FINDINGS: usize = 20;
@@ -28,6 +28,8 @@ pub struct Verdict {
     pub link: Link,
     /// The last number that was taken away by pruning; 0 for none.
     pub pruned_through: u64,
+    /// How many records texts were erased from: their own bytes no longer prove them, the erasure's seal does.
+    pub erased: u64,
     /// What is wrong; the first break of the chain comes first.
     pub findings: Vec<Finding>,
 }
@@ -50,7 +52,7 @@ impl Records {
     /// # Errors
     /// If it is not there.
     pub fn key(&self) -> Result<Key, Error> {
-        writer::read_key(&self.folder)
+        writer::read_key(&self.folder, self.keys.as_deref())
     }
 
     /// A number and link, as [`Verdict`] and `HEAD` have them (`number:link`).
@@ -102,7 +104,15 @@ impl Records {
             }
             let (link, bytes) = crate::engine::split(sequence, value)?;
             let is_next = sequence == verdict.last + 1;
-            if is_next && chain::link(key, &verdict.link, sequence, bytes) != link {
+            if let Some(is_genuine) = erase::is_genuine(key, &link, sequence, bytes) {
+                verdict.erased += 1;
+                if !is_genuine {
+                    verdict.find(
+                        named(sequence),
+                        "its seal is not the ledger's: someone else took texts out of it",
+                    );
+                }
+            } else if is_next && chain::link(key, &verdict.link, sequence, bytes) != link {
                 verdict.find(
                     named(sequence),
                     "the chain breaks here: it is not what was written, or not after what was written",

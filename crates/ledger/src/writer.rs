@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use rocksdb::WriteBatch;
+use sealing::DataKeys;
 
 use crate::chain::{self, Key, Link};
 use crate::engine::Engine;
 use crate::error::{Error, damaged, io};
 use crate::head;
 use crate::record::Record;
-use crate::records::Records;
+use crate::records::{Filter, Records};
 
 /// Records are on disk after so long, at the latest.
 pub const FLUSH: Duration = Duration::from_millis(500);
@@ -25,6 +26,8 @@ const MAX_QUEUED: usize = 100_000;
 
 const KEY: &str = "KEY";
 const NODE: &str = "NODE";
+/// What the key is sealed for, in a sealed data directory.
+const CHAIN_KEY: &str = "yojigen ledger: the chain's key";
 
 /// What a new ledger is made with.
 #[derive(Clone, Copy, Debug)]
@@ -97,12 +100,25 @@ impl Ledger {
     /// # Errors
     /// A ledger that is open elsewhere, damaged, or lost its end.
     pub fn open(folder: &Path, fresh: impl FnOnce() -> Fresh) -> Result<Ledger, Error> {
+        Ledger::open_sealed(folder, None, fresh)
+    }
+
+    /// The same for the ledger of a data directory that may be sealed.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_sealed(
+        folder: &Path,
+        keys: Option<&Arc<DataKeys>>,
+        fresh: impl FnOnce() -> Fresh,
+    ) -> Result<Ledger, Error> {
+        let keys_of = keys.map(Arc::as_ref);
         if !Ledger::is_at(folder) {
-            make(folder, &fresh())?;
+            make(folder, &fresh(), keys_of)?;
         }
-        let (key, node) = (read_key(folder)?, read_node(folder)?);
-        let engine = Arc::new(Engine::open(folder)?);
-        let records = Records::new(Arc::clone(&engine), folder, node);
+        let (key, node) = (read_key(folder, keys_of)?, read_node(folder)?);
+        let engine = Arc::new(Engine::open(folder, keys_of)?);
+        let records = Records::new(Arc::clone(&engine), folder, node, keys);
         let (last, link, instant) = records.last()?;
         match head::read(folder)? {
             Some((sequence, _)) if sequence > last => {
@@ -222,6 +238,12 @@ impl Ledger {
         &self.shared.key
     }
 
+    /// A key for another purpose, made from the chain's: who has it knows nothing of that one.
+    #[must_use]
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, self.key())
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.shared.engine
     }
@@ -290,7 +312,7 @@ fn write(shared: &Shared, queue: &[Queued]) -> Result<(), Error> {
     head::write(&shared.folder, last.sequence, &last.link)
 }
 
-fn make(folder: &Path, fresh: &Fresh) -> Result<(), Error> {
+fn make(folder: &Path, fresh: &Fresh, keys: Option<&DataKeys>) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     if folder.join("db").exists() {
         return Err(damaged(
@@ -299,7 +321,56 @@ fn make(folder: &Path, fresh: &Fresh) -> Result<(), Error> {
         ));
     }
     write_new(&folder.join(NODE), 0o644, &HEXLOWER.encode(&fresh.node))?;
-    write_new(&folder.join(KEY), 0o600, &HEXLOWER.encode(&fresh.key))
+    let key = match keys {
+        Some(keys) => keys.seal_line(CHAIN_KEY, &fresh.key)?,
+        None => HEXLOWER.encode(&fresh.key),
+    };
+    write_new(&folder.join(KEY), 0o600, &key)
+}
+
+/// Copies a ledger that nobody writes into a folder where there is none, sealed otherwise. The chain stays what it is.
+///
+/// # Errors
+/// Damage; a disk that does not take it.
+pub fn copy(
+    from: &Path,
+    keys: Option<&Arc<DataKeys>>,
+    to: &Path,
+    keys_there: Option<&Arc<DataKeys>>,
+) -> Result<(), Error> {
+    const AT_ONCE: u64 = 1000;
+    let records = Records::open_sealed(from, keys)?;
+    let node = HEXLOWER.decode(records.node().as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    let node =
+        node.ok_or_else(|| damaged(from.join(NODE).display().to_string(), "it is not a node's name"))?;
+    let keys_there = keys_there.map(Arc::as_ref);
+    make(to, &Fresh { key: records.key()?, node }, keys_there)?;
+    let engine = Engine::open(to, keys_there)?;
+    let mut batch = WriteBatch::default();
+    for checkpoint in crate::prune::checkpoints(&records.engine)? {
+        engine.put_checkpoint(&mut batch, checkpoint.through, &checkpoint.encode());
+    }
+    let mut failure = None;
+    records.each(&Filter::default(), &mut |found| {
+        let value = [found.link.as_slice(), &found.record.encode()].concat();
+        let mut put = || {
+            engine.put_record(&mut batch, found.sequence, &value, &found.record)?;
+            if found.sequence.is_multiple_of(AT_ONCE) {
+                engine.write(std::mem::take(&mut batch))?;
+            }
+            Ok(())
+        };
+        failure = put().err();
+        failure.is_none()
+    })?;
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    engine.write(batch)?;
+    if let Some((sequence, link)) = head::read(from)? {
+        head::write(to, sequence, &link)?;
+    }
+    engine.flush()
 }
 
 fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), Error> {
@@ -312,7 +383,7 @@ fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), Error> {
     write().map_err(io(path))
 }
 
-pub(crate) fn read_key(folder: &Path) -> Result<Key, Error> {
+pub(crate) fn read_key(folder: &Path, keys: Option<&DataKeys>) -> Result<Key, Error> {
     let path = folder.join(KEY);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -321,6 +392,9 @@ pub(crate) fn read_key(folder: &Path) -> Result<Key, Error> {
         }
         Err(error) => return Err(io(&path)(error)),
     };
+    if let Some(keys) = keys {
+        return Ok(keys.open_line(CHAIN_KEY, text.trim(), &path.display().to_string())?);
+    }
     let key = HEXLOWER.decode(text.trim().as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
     key.ok_or_else(|| damaged(path.display().to_string(), "it is not a key of 64 hexadecimal digits"))
 }
@@ -333,7 +407,6 @@ pub(crate) fn read_node(folder: &Path) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::Filter;
 
     pub(crate) fn fresh() -> Fresh {
         Fresh { key: [3; 32], node: [9; 16] }

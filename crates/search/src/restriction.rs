@@ -55,8 +55,17 @@ pub struct Membership {
     pub target: (TypeId, String),
 }
 
+impl PartialEq for Membership {
+    fn eq(&self, other: &Membership) -> bool {
+        // Parameters are of one table.
+        std::ptr::eq(self.parameter, other.parameter)
+            && self.resource_type == other.resource_type
+            && self.target == other.target
+    }
+}
+
 /// Whose rows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Whose {
     /// Everyone's and nobody's.
     Anyone,
@@ -107,10 +116,26 @@ pub struct ConsentText<'t> {
     pub text: &'t str,
 }
 
+/// For which moment it is asked what is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Now, which is not before what was recorded last (microseconds since 1970 UTC).
+    Now {
+        /// When that was.
+        at_least: Micros,
+    },
+    /// A moment before.
+    Then(Micros),
+}
+
+/// The current JSON of a resource by type and id, if there is one that can be read.
+pub type Kept<'k> = &'k dyn Fn(TypeId, &str) -> Option<String>;
+
 /// Reads Consents for the one restricted.
 pub trait Consents: Send + Sync {
     /// What a Consent says at this moment to the one restricted; nothing if it is not in force or does not concern them.
-    fn provisions(&self, consent: ConsentText<'_>, now: Micros) -> Arc<[Provision]>;
+    /// `kept` is asked who belongs to groups, teams and roles it names.
+    fn provisions(&self, consent: ConsentText<'_>, moment: Moment, kept: Kept<'_>) -> Arc<[Provision]>;
 }
 
 /// What may be seen. Every layer admits a row by one of its grants; nothing hidden concerns it; its person's Consents

@@ -223,7 +223,8 @@ pub(crate) async fn sign_ins(State(app): State<Shared>, request: Request, next: 
     }
     let is_post = request.method() == Method::POST;
     let action = match request.uri().path() {
-        "/auth/sign-in" if is_post => Action::SignIn,
+        "/auth/outside" if request.method() == Method::GET => Action::SignIn,
+        "/auth/sign-in" | "/auth/passkey" if is_post => Action::SignIn,
         "/auth/sign-out" if is_post => Action::SignOut,
         path @ ("/auth/token" | "/auth/revoke") if is_post => {
             Action::Other(path.trim_start_matches("/auth/").to_owned())

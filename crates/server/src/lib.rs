@@ -108,6 +108,6 @@ fn router(app: Shared, pages: Router, sign_in: Router) -> Router {
     // What answers other origins' preflights stands before what asks for a token.
     let signed = axum::middleware::from_fn_with_state(Arc::clone(&app), identity::sign_ins);
     let guard = axum::middleware::from_fn_with_state(app, identity::guard);
-    let fhir = fhir.layer(guard.clone()).layer(oauth::cross_origin());
+    let fhir = fhir.layer(guard.clone()).layer(oauth::cross_origin(&auth));
     fhir.merge(others.layer(guard)).merge(oauth::routes(&auth).merge(sign_in).layer(signed))
 }

@@ -6,12 +6,14 @@
 //! * It is taken while the hub serves: the directory is opened a second time to be read, and shows what was synced.
 //! * It is incremental: what a shelf has is not written again, if the chain says that it is the same log.
 //! * It is a prefix of the log, always: a segment counts when it is kept and the manifest, written after it, names it.
+//! * It may be sealed: each segment with the backup's own key, which stands in the manifest, wrapped by the key of the hub or another.
 //! * Restoring folds it into a new directory, up to any place or moment, and compares every chain value. What is half restored
 //!   says so (`RESTORING`) and is not opened.
 //!
 //! Design not chosen: copies of the engine's files. They are larger, tied to the engine's version and to one moment, and
 //! carry damage in the index along.
 
+mod erase;
 mod segment;
 mod shelf;
 
@@ -20,17 +22,22 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use fhir::date_time::Micros;
+use sealing::{FileKey, Key, Wrapped};
 use serde::{Deserialize, Serialize};
 
+pub use self::erase::{Erased, erase_from_backup};
 use self::segment::{BackupSource, SegmentWriter};
 pub use self::shelf::{Folder, Shelf, compare};
 use crate::doctor::Progress;
-use crate::engine::{Engine, Limits, RESTORING, View, write_durably};
+use crate::engine::{Engine, Family, Limits, RESTORING, View, write_durably};
 use crate::error::Error;
+use crate::layout::meta::destroyed_key;
 use crate::numbers::Place;
 use crate::replay::{Source as _, StoreSource, fold_all};
 
 const FORMAT: u32 = 1;
+/// Of a backup that is sealed, which programs that know only the other cannot read.
+const SEALED_FORMAT: u32 = 2;
 
 /// One file of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,8 +62,17 @@ pub struct Segment {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     format: u32,
+    /// The key its files are sealed with, wrapped, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<Wrapped>,
     /// Its files, in the order of the log.
     pub segments: Vec<Segment>,
+    /// The last entry that destroys or erases something; 0 if none does.
+    #[serde(default)]
+    pub destroyed: u64,
+    /// The last entry whose destructions and erasures the files before it followed ([`erase_from_backup`]).
+    #[serde(default)]
+    pub erased: u64,
 }
 
 impl Manifest {
@@ -64,6 +80,32 @@ impl Manifest {
     #[must_use]
     pub fn last(&self) -> Place {
         Place(self.segments.last().map_or(0, |s| s.to))
+    }
+
+    /// Whether its files may hold what the hub has destroyed since.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.destroyed > self.erased
+    }
+
+    /// Whether its files are sealed.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
+    }
+
+    /// What opens its files, if they are sealed.
+    fn file_key(&self, shelf: &dyn Shelf, key: Option<&Key>) -> Result<Option<FileKey>, Error> {
+        match (&self.sealed, key) {
+            (None, _) => Ok(None),
+            (Some(wrapped), Some(key)) => {
+                Ok(Some(FileKey::open(wrapped, key, &format!("the backup {}", shelf.name(None)))?))
+            }
+            (Some(_), None) => Err(Error::Key(format!(
+                "the backup {} is encrypted, and no key is given; say --key-file FILE, or --backup-key-file FILE if it has a key of its own",
+                shelf.name(None)
+            ))),
+        }
     }
 }
 
@@ -80,13 +122,13 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
 /// What lies there is no backup, or one of a newer format.
 pub fn manifest(shelf: &dyn Shelf) -> Result<Manifest, Error> {
     let Some(bytes) = shelf.manifest()? else {
-        return Ok(Manifest { format: FORMAT, segments: Vec::new() });
+        return Ok(Manifest { format: FORMAT, ..Manifest::default() });
     };
     let manifest: Manifest = serde_json::from_slice(&bytes)
         .map_err(|e| Error::Backup(format!("{}: {e}; restore another backup", shelf.name(Some("BACKUP")))))?;
-    if manifest.format > FORMAT {
+    if manifest.format > SEALED_FORMAT {
         return Err(Error::Backup(format!(
-            "{}: the backup has format {}, this program knows formats up to {FORMAT}; use the version that wrote it or a newer one",
+            "{}: the backup has format {}, this program knows formats up to {SEALED_FORMAT}; use the version that wrote it or a newer one",
             shelf.name(None),
             manifest.format
         )));
@@ -111,7 +153,8 @@ fn write_manifest(shelf: &dyn Shelf, manifest: &Manifest) -> Result<(), Error> {
     shelf.set_manifest(text.as_bytes())
 }
 
-/// Brings a backup up to date with the hub at `source`, which may be serving. How many entries were added.
+/// Brings a backup up to date with the hub at `source`, which may be serving; sealed with the same key, if that is. How many
+/// entries were added.
 ///
 /// # Errors
 /// A backup of another log, damage in the source, a full disk, what the shelf says.
@@ -119,6 +162,47 @@ pub fn backup(
     source: &Path,
     shelf: &dyn Shelf,
     limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<u64, Error> {
+    backup_with(source, shelf, limits, limits.key, progress)
+}
+
+/// The key of a backup that is begun or goes on, which is sealed or not as it was begun.
+fn key_to_write(
+    shelf: &dyn Shelf,
+    manifest: &mut Manifest,
+    key: Option<&Key>,
+) -> Result<Option<FileKey>, Error> {
+    if manifest.segments.is_empty() {
+        let fresh = key.map(FileKey::fresh).transpose()?;
+        manifest.format = if key.is_some() { SEALED_FORMAT } else { FORMAT };
+        manifest.sealed = fresh.as_ref().map(|(_, wrapped)| wrapped.clone());
+        return Ok(fresh.map(|(key, _)| key));
+    }
+    if key.is_some() && !manifest.is_sealed() {
+        return Err(Error::Backup(format!(
+            "{}: the backup there is not encrypted, and goes on as it was begun; name another place, or say --clear",
+            shelf.name(None)
+        )));
+    }
+    if key.is_none() && manifest.is_sealed() {
+        return Err(Error::Backup(format!(
+            "{}: the backup there is encrypted, and goes on as it was begun; give its key, or name another place",
+            shelf.name(None)
+        )));
+    }
+    manifest.file_key(shelf, key)
+}
+
+/// The same, sealed with a key, or with none.
+///
+/// # Errors
+/// As [`backup()`]; another key than the backup's.
+pub fn backup_with(
+    source: &Path,
+    shelf: &dyn Shelf,
+    limits: &Limits,
+    key: Option<&Key>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<u64, Error> {
     let mut manifest = manifest(shelf)?;
@@ -137,19 +221,24 @@ pub fn backup(
             )));
         }
     }
+    let key = key_to_write(shelf, &mut manifest, key)?;
     if manifest.segments.is_empty() {
         // From here on it is a backup, however far it comes.
         write_manifest(shelf, &manifest)?;
     }
     source.seek(first);
     let mut done = first;
+    let mut destroyed = manifest.destroyed;
     while done < last {
         let mut copy = || -> Result<Segment, Error> {
-            let mut segment = SegmentWriter::begin(shelf, Place(done.0 + 1))?;
+            let mut segment = SegmentWriter::begin(shelf, Place(done.0 + 1), key.as_ref())?;
             while segment.written < shelf.segment_bytes()
                 && let Some(logged) = source.next()?
             {
                 done = logged.place;
+                if logged.entry.destroys() {
+                    destroyed = done.0;
+                }
                 segment.add(logged)?;
                 if done.0 % 1000 == 0 {
                     progress(Progress { stage: "copying the log", done: done.0, total: last.0 });
@@ -159,6 +248,11 @@ pub fn backup(
         };
         let segment = copy().inspect_err(|_| shelf.discard())?;
         manifest.segments.push(segment);
+        manifest.destroyed = destroyed;
+        // What is copied at once is as the hub has it.
+        if first.0 == 0 {
+            manifest.erased = destroyed;
+        }
         write_manifest(shelf, &manifest)?;
     }
     progress(Progress { stage: "copying the log", done: last.0, total: last.0 });
@@ -215,7 +309,21 @@ pub fn verify(shelf: &dyn Shelf, progress: &mut dyn FnMut(Progress)) -> Result<M
     Ok(manifest)
 }
 
-/// Folds a backup into a new data directory. The place of its last entry.
+/// Wraps the key of a sealed backup anew, with another key.
+///
+/// # Errors
+/// A backup that is not sealed, or with another key; what the shelf says.
+pub fn rotate_backup(shelf: &dyn Shelf, old: &Key, new: &Key) -> Result<(), Error> {
+    let mut manifest = manifest(shelf)?;
+    let Some(key) = manifest.file_key(shelf, Some(old))? else {
+        return Err(Error::Backup(format!("{}: there is no backup that is encrypted", shelf.name(None))));
+    };
+    manifest.sealed = Some(key.wrap(new)?);
+    write_manifest(shelf, &manifest)
+}
+
+/// Folds a backup into a new data directory, which is sealed if a key is given; with the same key, a sealed backup is read. The
+/// place of its last entry.
 ///
 /// # Errors
 /// A file that is not what was written, named; a directory that is not empty; a full disk.
@@ -226,7 +334,23 @@ pub fn restore(
     limits: &Limits,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Place, Error> {
+    restore_with(shelf, target, until, limits, limits.key, progress)
+}
+
+/// The same, where the backup has a key of its own.
+///
+/// # Errors
+/// As [`restore`]; another key than the backup's.
+pub fn restore_with(
+    shelf: &dyn Shelf,
+    target: &Path,
+    until: Until,
+    limits: &Limits,
+    key: Option<&Key>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Place, Error> {
     let mut manifest = manifest(shelf)?;
+    let key = manifest.file_key(shelf, key)?;
     if manifest.segments.is_empty() {
         return Err(Error::Backup(format!(
             "{}: there is no backup, or it is empty; yojigen backup --list shows what there is",
@@ -260,8 +384,12 @@ pub fn restore(
     let mut make = || -> Result<Place, Error> {
         let engine = Engine::open(&unfinished, limits)?;
         write_durably(&mark, b"yojigen restore\n").map_err(io(&mark))?;
-        let mut source = BackupSource::new(shelf, &manifest.segments, until);
+        let mut source = BackupSource::new(shelf, &manifest.segments, until, key);
         let last = fold_all(&mut source, &engine, total, progress)?;
+        if View::newest(&engine)?.get(Family::State, destroyed_key())?.is_some() {
+            // What was folded first and destroyed later.
+            engine.scrub(engine.db().latest_sequence_number(), &|| false)?;
+        }
         drop(engine);
         std::fs::remove_file(&mark).map_err(io(&mark))?;
         File::open(&unfinished).and_then(|f| f.sync_all()).map_err(io(&unfinished))?;

@@ -8,6 +8,7 @@ use crate::draft::Draft;
 use crate::engine::{Engine, Family, Limits, View};
 use crate::error::Error;
 use crate::fold::type_of;
+use crate::gaps::Gaps;
 use crate::layout::bodies::{Content as BodyContent, Version};
 use crate::layout::heads::{Head, State};
 use crate::layout::live::LiveRow;
@@ -66,7 +67,11 @@ pub fn examine(
     let engine = match Engine::open_for_examination(path, limits) {
         Ok(engine) => engine,
         Err(
-            error @ (Error::InUse(_) | Error::NotAStore(_) | Error::TooNew { .. } | Error::Unfinished(_)),
+            error @ (Error::InUse(_)
+            | Error::NotAStore(_)
+            | Error::TooNew { .. }
+            | Error::Unfinished(_)
+            | Error::Key(_)),
         ) => return Err(error),
         Err(error) => {
             findings.push(of_error(error));
@@ -154,6 +159,7 @@ impl Examination<'_, '_> {
         entries.seek_to_first();
         let mut chain = [0; CHAIN_BYTES];
         let (mut expected, mut last_instant) = (1, i64::MIN);
+        let mut gaps = Gaps::default();
         while let Some((key, value)) = entries.item() {
             let place = log::read_key(key);
             let name = format!("entry {place} of the log");
@@ -167,7 +173,9 @@ impl Examination<'_, '_> {
             match Entry::decode(place, value) {
                 Err(error) => self.note(name, error.to_string()),
                 Ok((stored_chain, entry)) => {
-                    if log::chain(&chain, &value[CHAIN_BYTES..]) != stored_chain {
+                    gaps.meet(place, &entry);
+                    let is_whole = entry.redacted_by.is_none();
+                    if is_whole && log::chain(&chain, &value[CHAIN_BYTES..]) != stored_chain {
                         self.note(
                             &name,
                             "the chain is broken here: the entry or the one before is not what was written",
@@ -191,6 +199,9 @@ impl Examination<'_, '_> {
             entries.next();
         }
         entries.status()?;
+        for (place, finding) in gaps.findings(Place(total)) {
+            self.note(format!("entry {place} of the log"), finding);
+        }
         if expected != total + 1 {
             self.note("the log", format!("it ends with entry {}; the counters say {total}", expected - 1));
         }
@@ -264,7 +275,7 @@ impl Examination<'_, '_> {
         let (_, entry) = crate::fold::read_entry(&self.view, Place(1))?;
         match entry.content {
             Content::Settings(settings) => search::Zone::named(&settings.zone),
-            Content::Transaction(_) => None,
+            Content::Transaction(_) | Content::Redaction(_) => None,
         }
         .ok_or_else(|| crate::error::corrupt("entry 1 of the log", "it names no time zone that is known"))
     }

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
-    DBCompressionType, DBPinnableSlice, DBRawIterator, DBRecoveryMode, LogLevel, Options, ReadOptions,
-    Snapshot, WriteBatch, WriteOptions,
+    DBCompressionType, DBPinnableSlice, DBRecoveryMode, LogLevel, Options, ReadOptions, Snapshot, WriteBatch,
+    WriteOptions,
 };
+use sealing::{Cursor, DataKeys, Key};
 
 use crate::error::{Error, corrupt};
 use crate::layout::FAMILIES;
+use crate::sealed::Sealed;
 use crate::{checksums, wal};
 
 /// The format this program writes; `docs/decisions/` says what changed when.
@@ -18,7 +20,7 @@ pub const FORMAT: u32 = 1;
 /// A body of at least this many bytes stands beside the tables, not in them.
 const BLOB_BYTES: u64 = 64 << 10;
 
-/// How much memory the store may use, and whether it is durable.
+/// How much memory the store may use, whether it is durable, and what opens it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of recent writes held in memory before they are written out.
@@ -29,11 +31,19 @@ pub struct Limits {
     pub background_jobs: i32,
     /// Whether a commit is answered only after it is on disk. Never off but to measure what that costs.
     pub is_durable: bool,
+    /// What opens a sealed directory, and makes a new one a sealed one. A program has one as long as it runs.
+    pub key: Option<&'static Key>,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { write_buffer: 64 << 20, block_cache: 256 << 20, background_jobs: 2, is_durable: true }
+        Limits {
+            write_buffer: 64 << 20,
+            block_cache: 256 << 20,
+            background_jobs: 2,
+            is_durable: true,
+            key: None,
+        }
     }
 }
 
@@ -41,6 +51,8 @@ impl Default for Limits {
 pub(crate) struct Engine {
     db: DB,
     is_durable: bool,
+    /// How what is in it is sealed, if it is.
+    sealed: Option<Sealed>,
 }
 
 /// Which family.
@@ -54,15 +66,65 @@ pub(crate) enum Family {
     Past,
 }
 
-/// The families' handles.
+impl Family {
+    /// In the order of [`FAMILIES`].
+    pub(crate) const ALL: [Family; 6] =
+        [Family::Log, Family::Bodies, Family::State, Family::Rows, Family::Live, Family::Past];
+
+    fn name(self) -> &'static str {
+        FAMILIES[self as usize]
+    }
+}
+
+/// The families' handles, and how what goes into them is sealed.
 #[derive(Clone, Copy)]
 pub(crate) struct Families<'a> {
     handles: [&'a ColumnFamily; 6],
+    sealed: Option<&'a Sealed>,
 }
 
 impl<'a> Families<'a> {
-    pub(crate) fn of(&self, family: Family) -> &'a ColumnFamily {
+    fn of(&self, family: Family) -> &'a ColumnFamily {
         self.handles[family as usize]
+    }
+
+    fn table(&self, family: Family) -> Option<&'a sealing::Table> {
+        self.sealed.map(|sealed| sealed.of(family))
+    }
+
+    /// Puts a row into a batch.
+    pub(crate) fn put(
+        &self,
+        batch: &mut WriteBatch,
+        family: Family,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+    ) {
+        sealing::put(batch, self.of(family), self.table(family), key, value);
+    }
+
+    /// Takes a row out, with a batch.
+    pub(crate) fn delete(&self, batch: &mut WriteBatch, family: Family, key: impl AsRef<[u8]>) {
+        sealing::delete(batch, self.of(family), self.table(family), key);
+    }
+}
+
+/// A value that was read.
+pub(crate) enum Value<'a> {
+    /// Where the engine has it.
+    Pinned(DBPinnableSlice<'a>),
+    /// What was sealed.
+    Opened(Vec<u8>),
+}
+
+impl std::ops::Deref for Value<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Value::Pinned(value) => value,
+            Value::Opened(value) => value,
+        }
     }
 }
 
@@ -91,10 +153,28 @@ const ENGINE_FOLDER: &str = "db";
 /// Stands in a directory while a backup is folded into it: it is not opened.
 pub(crate) const RESTORING: &str = "RESTORING";
 
-/// Makes sure `path` is a data directory this program can open, making a new one where there is nothing.
-fn prepare(path: &Path) -> Result<(), Error> {
+/// Makes sure `path` is a data directory this program can open, making a new one where there is nothing; how it is sealed.
+fn prepare(path: &Path, limits: &Limits) -> Result<Option<Sealed>, Error> {
+    let is_new = !is_store(path);
+    let sealed = |is_new| {
+        let keys = DataKeys::of(path, limits.key, is_new)?;
+        Ok::<_, Error>(keys.as_ref().map(Sealed::new))
+    };
+    if !is_new {
+        check_format(path)?;
+        return sealed(false);
+    }
     let io = |e: std::io::Error| from_io(&e, path);
     std::fs::create_dir_all(path).map_err(io)?;
+    check_format(path)?;
+    let sealed = sealed(true)?;
+    // Last: with it the directory is one.
+    write_durably(&path.join(FORMAT_FILE), format!("yojigen {FORMAT}\n").as_bytes()).map_err(io)?;
+    Ok(sealed)
+}
+
+fn check_format(path: &Path) -> Result<(), Error> {
+    let io = |e: std::io::Error| from_io(&e, path);
     if path.join(RESTORING).exists() {
         return Err(Error::Unfinished(path.to_owned()));
     }
@@ -115,10 +195,16 @@ fn prepare(path: &Path) -> Result<(), Error> {
             }
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if std::fs::read_dir(path).map_err(io)?.next().is_some() {
+            // Its keys may be all a start that was interrupted has left.
+            let is_foreign = |entry: std::io::Result<std::fs::DirEntry>| {
+                entry.is_ok_and(|e| {
+                    !matches!(e.file_name().to_str(), Some(sealing::FILE | sealing::UNFINISHED_FILE))
+                })
+            };
+            if std::fs::read_dir(path).map_err(io)?.any(is_foreign) {
                 return Err(Error::NotAStore(path.to_owned()));
             }
-            write_durably(&format_file, format!("yojigen {FORMAT}\n").as_bytes()).map_err(io)
+            Ok(())
         }
         Err(error) => Err(from_io(&error, &format_file)),
     }
@@ -159,6 +245,8 @@ fn database_options(limits: &Limits) -> Options {
     options.set_max_log_file_size(4 << 20);
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
+    // The list of tables names each one's first and last key; a small one can be made anew.
+    options.set_max_manifest_file_size(scrub::LIST_BYTES);
     // A commit is many small writes and one sync; the buffer goes to the file with the sync.
     options.set_manual_wal_flush(true);
     // A torn end is what a crash leaves; damage anywhere else is reported, never skipped.
@@ -166,23 +254,28 @@ fn database_options(limits: &Limits) -> Options {
     options
 }
 
-fn family_options(family: &str, cache: &Cache, limits: &Limits) -> Options {
+fn family_options(family: Family, cache: &Cache, limits: &Limits, sealed: Option<&Sealed>) -> Options {
     let mut options = Options::default();
+    if let Some((name, order)) = sealed.and_then(|sealed| sealed.order(family)) {
+        options.set_comparator(name, order);
+    }
     options.set_write_buffer_size((limits.write_buffer / 2).max(1 << 20));
     options.set_max_write_buffer_number(3);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_target_file_size_base(64 << 20);
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    // What is sealed compresses no more.
+    let compressed = |by| if sealed.is_some() { DBCompressionType::None } else { by };
+    options.set_compression_type(compressed(DBCompressionType::Lz4));
+    options.set_bottommost_compression_type(compressed(DBCompressionType::Zstd));
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_format_version(6);
-    table.set_block_size(if matches!(family, "bodies" | "log") { 16 << 10 } else { 8 << 10 });
+    table.set_block_size(if matches!(family, Family::Bodies | Family::Log) { 16 << 10 } else { 8 << 10 });
     // Until it is known how the lowest level is compressed ([`Engine::compress_with_dictionaries`]).
     options.set_disable_auto_compactions(true);
-    if family == "state" {
+    if family == Family::State {
         table.set_bloom_filter(10.0, false);
         table.set_optimize_filters_for_memory(true);
         // In pieces: a whole filter has megabytes, and would be read and checked for a single key once the cache is short.
@@ -190,11 +283,11 @@ fn family_options(family: &str, cache: &Cache, limits: &Limits) -> Options {
         table.set_partition_filters(true);
         table.set_metadata_block_size(4 << 10);
     }
-    if family == "bodies" {
+    if family == Family::Bodies {
         // Attachments lie in files of their own: merging tables does not copy them again and again.
         options.set_enable_blob_files(true);
         options.set_min_blob_size(BLOB_BYTES);
-        options.set_blob_compression_type(DBCompressionType::Zstd);
+        options.set_blob_compression_type(compressed(DBCompressionType::Zstd));
         options.set_blob_file_size(256 << 20);
         options.set_enable_blob_gc(true);
     }
@@ -202,10 +295,19 @@ fn family_options(family: &str, cache: &Cache, limits: &Limits) -> Options {
     options
 }
 
+fn descriptors(limits: &Limits, sealed: Option<&Sealed>) -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(limits.block_cache);
+    let of = |family: Family| {
+        ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache, limits, sealed))
+    };
+    let default = ColumnFamilyDescriptor::new("default", Options::default());
+    Family::ALL.into_iter().map(of).chain([default]).collect()
+}
+
 impl Engine {
     /// Opens the data directory at `path`, making one if there is nothing.
     pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Engine, Error> {
-        prepare(path)?;
+        prepare(path, limits)?;
         if let Some((place, finding)) = wal::examine(&path.join(ENGINE_FOLDER)).into_iter().next() {
             return Err(Error::Corrupt { place, finding });
         }
@@ -216,22 +318,21 @@ impl Engine {
 
     /// The same without checking the logs and without noting checksums: `doctor` does that itself.
     pub(crate) fn open_for_examination(path: &Path, limits: &Limits) -> Result<Engine, Error> {
-        prepare(path)?;
+        let sealed = prepare(path, limits)?;
         if let Some((log, byte)) =
             wal::cut_torn_end(&path.join(ENGINE_FOLDER)).map_err(|e| from_io(&e, path))?
         {
             tracing::warn!(log = %log.display(), byte, "the write-ahead log ended in a record that was never completed; it was cut off");
         }
-        let cache = Cache::new_lru_cache(limits.block_cache);
-        let descriptors = FAMILIES
-            .iter()
-            .map(|name| ColumnFamilyDescriptor::new(*name, family_options(name, &cache, limits)))
-            .chain([ColumnFamilyDescriptor::new("default", Options::default())]);
+        let descriptors = descriptors(limits, sealed.as_ref());
         let db = DB::open_cf_descriptors(&database_options(limits), path.join(ENGINE_FOLDER), descriptors)
             .map_err(|e| {
                 if e.to_string().contains("lock") { Error::InUse(path.to_owned()) } else { Error::from(e) }
             })?;
-        let engine = Engine { db, is_durable: limits.is_durable };
+        if let Some(sealed) = &sealed {
+            sealed.read_dictionaries(&db)?;
+        }
+        let engine = Engine { db, is_durable: limits.is_durable, sealed };
         engine.compress_with_dictionaries()?;
         Ok(engine)
     }
@@ -240,6 +341,10 @@ impl Engine {
     /// its dictionary is made, so how much of it is bounded, which only this way of setting options can say.
     fn compress_with_dictionaries(&self) -> Result<(), Error> {
         for (name, handle) in FAMILIES.iter().zip(self.families()?.handles) {
+            if self.sealed.is_some() {
+                self.db.set_options_cf(handle, &[("disable_auto_compactions", "false")])?;
+                continue;
+            }
             let dictionary = if *name == "bodies" { 64 << 10 } else { 16 << 10 };
             let training = dictionary * 50;
             let compression = format!(
@@ -259,15 +364,11 @@ impl Engine {
         if !is_store(path) {
             return Err(Error::NotAStore(path.to_owned()));
         }
-        prepare(path)?;
+        let sealed = prepare(path, limits)?;
         let mut failure = None;
         // Files may be replaced between the moment they are listed and the moment they are opened.
         for _ in 0..10 {
-            let cache = Cache::new_lru_cache(limits.block_cache);
-            let families = FAMILIES
-                .iter()
-                .map(|name| ColumnFamilyDescriptor::new(*name, family_options(name, &cache, limits)))
-                .chain([ColumnFamilyDescriptor::new("default", Options::default())]);
+            let families = descriptors(limits, sealed.as_ref());
             let mut options = database_options(limits);
             options.create_if_missing(false);
             options.create_missing_column_families(false);
@@ -275,7 +376,12 @@ impl Engine {
             // The engine's own messages stay out of a directory that is another's.
             options.set_db_log_dir(std::env::temp_dir());
             match DB::open_cf_descriptors_read_only(&options, path.join(ENGINE_FOLDER), families, false) {
-                Ok(db) => return Ok(Engine { db, is_durable: false }),
+                Ok(db) => {
+                    if let Some(sealed) = &sealed {
+                        sealed.read_dictionaries(&db)?;
+                    }
+                    return Ok(Engine { db, is_durable: false, sealed });
+                }
                 Err(error) => failure = Some(Error::from(error)),
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -301,16 +407,22 @@ impl Engine {
         }
         let handles = <[&ColumnFamily; 6]>::try_from(handles)
             .map_err(|_| corrupt("the data directory", "families are missing"))?;
-        Ok(Families { handles })
+        Ok(Families { handles, sealed: self.sealed.as_ref() })
     }
 
     pub(crate) fn db(&self) -> &DB {
         &self.db
     }
 
+    #[cfg(test)]
+    pub(crate) fn sealed(&self) -> Option<&Sealed> {
+        self.sealed.as_ref()
+    }
+
     /// Hands a batch to the engine; it is visible at once and durable after [`Engine::sync`].
     pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), Error> {
-        Ok(self.db.write_opt(batch, &WriteOptions::default())?)
+        self.db.write_opt(batch, &WriteOptions::default())?;
+        self.sealed.as_ref().map_or(Ok(()), |sealed| sealed.keep_dictionaries(&self.db))
     }
 
     /// Returns when everything written is on disk.
@@ -331,22 +443,19 @@ impl Engine {
         Ok(self.db.flush_cfs_opt(&families.handles, &rocksdb::FlushOptions::default())?)
     }
 
-    /// Merges every family into its lowest level.
-    pub(crate) fn compact(&self) -> Result<(), Error> {
+    /// Merges every family into its lowest level, so that nothing stays of what was deleted up to a sequence number.
+    /// Readers of an older state are waited for. Whether it was done; `false` if `is_over` said so.
+    pub(crate) fn scrub(&self, sequence: u64, is_over: &dyn Fn() -> bool) -> Result<bool, Error> {
         let families = self.families()?;
-        let mut options = rocksdb::CompactOptions::default();
-        options.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
         // Every file of attachments is written anew, so that what is not referred to any more is gone.
         let bodies = families.of(Family::Bodies);
         self.db.set_options_cf(bodies, &[("blob_garbage_collection_age_cutoff", "1.0")])?;
-        for handle in families.handles {
-            self.db.flush_cf(handle)?;
-            self.db.compact_range_cf_opt(handle, None::<&[u8]>, None::<&[u8]>, &options);
-        }
+        let done = scrub::scrub(&self.db, &families.handles, sequence, is_over);
         self.db.set_options_cf(bodies, &[("blob_garbage_collection_age_cutoff", "0.25")])?;
         // Setting options writes them to files anew.
         let folder = self.db.path().parent().unwrap_or(self.db.path());
-        checksums::write(folder).map_err(|e| from_io(&e, folder))
+        checksums::write(folder).map_err(|e| from_io(&e, folder))?;
+        done.map_err(|e| Error::Engine(e.to_string()))
     }
 }
 
@@ -378,28 +487,37 @@ impl<'a> View<'a> {
         options
     }
 
-    pub(crate) fn get(
-        &self,
-        family: Family,
-        key: impl AsRef<[u8]>,
-    ) -> Result<Option<DBPinnableSlice<'a>>, Error> {
-        Ok(self.engine.db.get_pinned_cf_opt(self.families.of(family), key, &self.options())?)
+    pub(crate) fn get(&self, family: Family, key: impl AsRef<[u8]>) -> Result<Option<Value<'a>>, Error> {
+        let handle = self.families.of(family);
+        let Some(table) = self.families.table(family) else {
+            return Ok(self.engine.db.get_pinned_cf_opt(handle, key, &self.options())?.map(Value::Pinned));
+        };
+        let key = table.seal_key(key.as_ref());
+        let Some(value) = self.engine.db.get_pinned_cf_opt(handle, &key, &self.options())? else {
+            return Ok(None);
+        };
+        let value = table.open_value(&key, &value);
+        value.map(|value| Some(Value::Opened(value))).map_err(|why| corrupt(&name_of(family), why))
     }
 
     /// An iterator over the keys from `start` to before `end`; not yet placed.
-    pub(crate) fn range(&self, family: Family, start: &[u8], end: &[u8]) -> DBRawIterator<'a> {
-        let mut options = self.options();
-        options.set_iterate_lower_bound(start);
-        options.set_iterate_upper_bound(end);
-        self.engine.db.raw_iterator_cf_opt(self.families.of(family), options)
+    pub(crate) fn range(&self, family: Family, start: &[u8], end: &[u8]) -> Cursor<'a> {
+        let (mut options, table) = (self.options(), self.families.table(family));
+        sealing::bound(&mut options, table, start, end);
+        Cursor::new(self.engine.db.raw_iterator_cf_opt(self.families.of(family), options), table)
     }
 
     /// An iterator over everything that reads past the cache, for work that reads all once.
-    pub(crate) fn sweep(&self, family: Family) -> DBRawIterator<'a> {
+    pub(crate) fn sweep(&self, family: Family) -> Cursor<'a> {
         let mut options = self.options();
         options.fill_cache(false);
         options.set_readahead_size(1 << 20);
         options.set_verify_checksums(true);
-        self.engine.db.raw_iterator_cf_opt(self.families.of(family), options)
+        let rows = self.engine.db.raw_iterator_cf_opt(self.families.of(family), options);
+        Cursor::new(rows, self.families.table(family))
     }
+}
+
+fn name_of(family: Family) -> String {
+    format!("a row of family {}", family.name())
 }

@@ -34,6 +34,8 @@ pub enum Error {
     Undecided(String),
     /// A restore into the directory was interrupted.
     Unfinished(PathBuf),
+    /// The key, or that there is none: place, finding and way out.
+    Key(String),
     /// A backup cannot be read or written: place, finding and way out.
     Backup(String),
     /// The engine failed.
@@ -76,7 +78,7 @@ impl fmt::Display for Error {
                 "{} is what an interrupted restore left; run that restore again, it begins anew",
                 path.display()
             ),
-            Error::Backup(message) => write!(f, "{message}"),
+            Error::Key(message) | Error::Backup(message) => write!(f, "{message}"),
             Error::Engine(message) => write!(f, "the storage engine failed: {message}"),
             Error::Stopped => write!(f, "the hub is shutting down"),
         }
@@ -92,9 +94,34 @@ impl From<rocksdb::Error> for Error {
         if lower.contains("no space left") || lower.contains("disk full") || lower.contains("space limit") {
             return Error::DiskFull;
         }
+        if lower.contains("comparator") {
+            return corrupt(
+                "KEYS",
+                "it is missing or another directory's: the tables are sealed otherwise; put back the file that belongs to them",
+            );
+        }
         match error.kind() {
             rocksdb::ErrorKind::Corruption => Error::Corrupt { place: place_in(&text), finding: text },
             _ => Error::Engine(text),
+        }
+    }
+}
+
+impl From<sealing::Error> for Error {
+    fn from(error: sealing::Error) -> Error {
+        match error {
+            sealing::Error::Key(message) => Error::Key(message),
+            sealing::Error::Damaged { place, finding } => Error::Corrupt { place, finding },
+            sealing::Error::Io(message) => Error::Engine(message),
+        }
+    }
+}
+
+impl From<sealing::Fault> for Error {
+    fn from(fault: sealing::Fault) -> Error {
+        match fault {
+            sealing::Fault::Engine(error) => error.into(),
+            sealing::Fault::Sealed(why) => corrupt("a row of the data directory", why),
         }
     }
 }

@@ -21,6 +21,7 @@ mod draft;
 mod engine;
 mod error;
 mod fold;
+mod gaps;
 pub mod layout;
 mod log_reader;
 mod numbers;
@@ -29,26 +30,33 @@ mod purge;
 mod reader;
 mod references;
 mod replay;
+mod sealed;
 mod search;
 mod space;
 mod wal;
 mod writer;
 
-pub use backup::{Folder, Manifest, Segment, Shelf, Until, backup, compare, manifest, restore, verify};
+pub use backup::{
+    Erased, Folder, Manifest, Segment, Shelf, Until, backup, backup_with, compare, erase_from_backup,
+    manifest, restore, restore_with, rotate_backup, verify,
+};
 pub use doctor::{Finding, Progress, examine};
 pub use draft::{Draft, Substitutions};
 pub use engine::{FORMAT, Limits};
 pub use error::Error;
 pub use fold::{Clock, Entropy, Gone};
-pub use layout::log::{Circumstances, Content as LogContent, Operation as LogOperation, Settings};
+pub use layout::log::{
+    Circumstances, Content as LogContent, Operation as LogOperation, Part, Settings, is_taken_out, unsalted,
+};
 pub use log_reader::{LogEntry, LogFilter, LogReader, LogText, log_state};
 pub use numbers::{PackedId, Place, ResourceNumber, Seat};
 pub use proposal::{
     Action, Command, CommandOutcome, Condition, Criteria, Effect, Outcome, Proposal, Reason, Rejection,
 };
 pub use purge::{Doomed, Purgeable};
-pub use reader::{HistoryEntry, HistoryRange, Kept, Reader, Swept};
+pub use reader::{EveryVersion, HistoryEntry, HistoryRange, Kept, Reader, Swept};
 pub use references::{Broken, BrokenFrom, ReferencePolicy};
-pub use replay::{Contents, contents, replay};
+pub use replay::{Contents, VisitRow, contents, each_row, replay, replay_into};
+pub use sealing::Key;
 pub use search::{Budget, CRITERIA_ROWS, Cursor, Failure, Found, Page, Wanted};
 pub use writer::{Metrics, Options, Store};

@@ -82,7 +82,9 @@ impl LogReader {
     pub fn settings(&self) -> Result<Settings, Error> {
         match self.entry(Place(1))?.entry.content {
             Content::Settings(settings) => Ok(settings),
-            Content::Transaction(_) => Err(corrupt("entry 1 of the log", "it does not state the settings")),
+            Content::Transaction(_) | Content::Redaction(_) => {
+                Err(corrupt("entry 1 of the log", "it does not state the settings"))
+            }
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Proposal {
     pub recorded: Option<Micros>,
     /// What the writer may do; `None` for one who may do everything.
     pub rights: Option<Arc<Rights>>,
+    /// Whether what others refer to may be deleted even where the policy refuses that: an erasure does not wait for them.
+    pub may_break_references: bool,
 }
 
 /// One thing to be done.
@@ -46,14 +48,25 @@ pub struct Command {
     /// The number of the version to be made, where the data says so (only on import into an empty hub); used if it is
     /// greater than the current version's.
     pub version: Option<u64>,
+    /// Whether the hub made the id up. Any other was chosen by the writer, which is a right of its own.
+    pub has_new_id: bool,
 }
 
 impl Command {
-    /// A command without preconditions.
+    /// A command without preconditions, on an id the writer chose.
     #[must_use]
     pub fn new(resource_type: TypeId, id: impl Into<String>, action: Action) -> Command {
         let id = id.into();
-        Command { resource_type, id, action, if_match: None, condition: None, based_on: None, version: None }
+        Command {
+            resource_type,
+            id,
+            action,
+            if_match: None,
+            condition: None,
+            based_on: None,
+            version: None,
+            has_new_id: false,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Reading: one state of the store, now or as of any place before.
 
 mod commits;
+mod every;
 mod history;
 mod sweep;
 
+pub use self::every::EveryVersion;
 pub use self::history::{HistoryEntry, HistoryRange};
 pub use self::sweep::Swept;
 
@@ -122,7 +124,7 @@ impl Reader {
         let Some(restriction) = self.restriction.as_ref().filter(|_| is_there) else { return Ok(None) };
         let instant = self.instant_of(at)?.max(0);
         let (is_now, budget) = (at >= self.published.place, Budget::of_rows(GATE_ROWS));
-        let then = Searcher::at(self.view()?, at, is_now, instant, &self.shared.systems, budget);
+        let then = Searcher::at(self.view()?, at, is_now, instant, &self.shared.memory, budget);
         let seat = Seat { person: head.person_at(at), resource: number };
         Ok(Some(Gate::new(Arc::clone(restriction), then).explain(head.type_number, seat)?))
     }
@@ -130,7 +132,7 @@ impl Reader {
     /// A search of all there is on the newest state.
     fn newest(&self, budget: Budget) -> Result<Searcher<'_>, Error> {
         let (at, instant) = (self.published.place, self.published.instant.max(0));
-        Ok(Searcher::at(self.view()?, at, true, instant, &self.shared.systems, budget))
+        Ok(Searcher::at(self.view()?, at, true, instant, &self.shared.memory, budget))
     }
 
     /// Whether a version exists for the one who reads.
@@ -307,7 +309,7 @@ impl Reader {
         let instant = self.instant_of(at)?;
         let at = at.min(self.published.place);
         let now = self.restriction.is_some().then(|| self.newest(budget.clone())).transpose()?;
-        let searcher = Searcher::at(self.view()?, at, is_now, instant.max(0), &self.shared.systems, budget);
+        let searcher = Searcher::at(self.view()?, at, is_now, instant.max(0), &self.shared.memory, budget);
         Ok(match (&self.restriction, now) {
             (Some(restriction), Some(now)) => searcher.restricted(Arc::clone(restriction), now),
             _ => searcher,

@@ -10,6 +10,8 @@ use crate::draft::Draft;
 use crate::engine::{Engine, Family, Limits, View};
 use crate::error::{Error, corrupt};
 use crate::fold::{Entropy, Fold, Gone, Recorded, read_entry, type_of};
+use crate::gaps::Gaps;
+use crate::layout::FAMILIES;
 use crate::layout::bodies::{Content as BodyContent, NONCE_BYTES, Version};
 use crate::layout::log::{CHAIN_BYTES, Command, Content, Entry, Operation, Settings, body_hash};
 use crate::layout::meta::{Counters, counters_key};
@@ -17,7 +19,7 @@ use crate::layout::remains::Remains;
 use crate::layout::rows;
 use crate::numbers::{Place, Seat};
 use crate::proposal::{Action, Proposal, Rejection};
-use crate::search::SystemNames;
+use crate::search::Memory;
 
 /// A replay makes no nonces: those of the bodies are taken over.
 struct NoEntropy;
@@ -72,6 +74,10 @@ impl<'v> StoreSource<'v> {
         self.done = after;
     }
 
+    pub(crate) fn entry(&self, place: Place) -> Result<Entry, Error> {
+        Ok(read_entry(&self.view, place)?.1)
+    }
+
     pub(crate) fn chain_at(&self, place: Place) -> Result<[u8; CHAIN_BYTES], Error> {
         Ok(read_entry(&self.view, place)?.0)
     }
@@ -123,10 +129,24 @@ pub fn replay(
     limits: &Limits,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
-    let engine = Engine::open(source, limits)?;
+    replay_into(source, limits, target, limits, progress)
+}
+
+/// The same into a store that is opened otherwise: sealed, with another key, or not any more.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_into(
+    source: &Path,
+    source_limits: &Limits,
+    target: &Path,
+    target_limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    let engine = Engine::open(source, source_limits)?;
     let mut source = StoreSource::new(View::newest(&engine)?)?;
     let total = source.last();
-    fold_all(&mut source, &Engine::open(target, limits)?, total, progress)?;
+    fold_all(&mut source, &Engine::open(target, target_limits)?, total, progress)?;
     Ok(())
 }
 
@@ -141,16 +161,22 @@ pub(crate) fn fold_all(
     let Content::Settings(mut settings) = first.entry.content else {
         return Err(corrupt("entry 1 of the log", "it does not state the settings"));
     };
-    let mut fold = Fold::begin(target, settings.clone(), first.entry.instant, SystemNames::default())?;
+    let mut fold = Fold::begin(target, settings.clone(), first.entry.instant, Memory::default())?;
     let mut last = first.place;
+    let mut gaps = Gaps::default();
     while let Some(Logged { place, chain, entry, mut bodies }) = source.next()? {
+        gaps.meet(place, &entry);
         match entry.content {
             Content::Settings(stated) => {
                 fold.restate(target, stated.clone(), entry.instant)?;
                 settings = stated;
             }
+            Content::Redaction(redactions) => {
+                fold.redact_again(target, entry.circumstances, redactions, entry.instant)?;
+            }
             Content::Transaction(commands) => {
-                let mut recorded = Recorded { instant: entry.instant, ..Recorded::default() };
+                let redacted = entry.redacted_by.map(|by| (by, chain));
+                let mut recorded = Recorded { instant: entry.instant, redacted, ..Recorded::default() };
                 let mut actions = Vec::with_capacity(commands.len());
                 bodies.resize(commands.len(), None);
                 for (command, body) in commands.into_iter().zip(bodies) {
@@ -168,6 +194,7 @@ pub(crate) fn fold_all(
                 }
                 let proposal = Proposal {
                     rights: None,
+                    may_break_references: false,
                     circumstances: entry.circumstances,
                     commands: actions,
                     once: entry.once,
@@ -185,6 +212,9 @@ pub(crate) fn fold_all(
             target.sync()?;
             progress(Progress { stage: "folding the log", done: place.0, total: total.0 });
         }
+    }
+    if let Some((place, finding)) = gaps.findings(last).next() {
+        return Err(corrupt(&format!("entry {place} of the log"), finding));
     }
     let made = Settings { parameters: parameters().fingerprint(), ..settings.clone() };
     if made != settings {
@@ -273,26 +303,47 @@ pub struct Contents {
 /// # Errors
 /// If the store cannot be opened or read.
 pub fn contents(path: &Path, limits: &Limits) -> Result<Vec<Contents>, Error> {
-    let engine = Engine::open(path, limits)?;
-    let view = View::newest(&engine)?;
-    let families = [Family::Log, Family::Bodies, Family::State, Family::Rows, Family::Live, Family::Past];
-    let mut found = Vec::new();
-    for (family, name) in families.into_iter().zip(crate::layout::FAMILIES) {
-        let (mut rows, mut hasher) = (0, blake3::Hasher::new());
-        let mut range = view.sweep(family);
-        range.seek_to_first();
-        while let Some((key, value)) = range.item() {
-            rows += 1;
+    let mut found: Vec<(Contents, blake3::Hasher)> = FAMILIES
+        .into_iter()
+        .map(|family| (Contents { family, rows: 0, hash: [0; 32] }, blake3::Hasher::new()))
+        .collect();
+    each_row(path, limits, &mut |family, key, value| {
+        for (contents, hasher) in found.iter_mut().filter(|(contents, _)| contents.family == family) {
+            contents.rows += 1;
             for part in [key, value] {
                 hasher.update(&(part.len() as u64).to_be_bytes());
                 hasher.update(part);
             }
+        }
+    })?;
+    let hashed = |(contents, hasher): (Contents, blake3::Hasher)| Contents {
+        hash: *hasher.finalize().as_bytes(),
+        ..contents
+    };
+    Ok(found.into_iter().map(hashed).collect())
+}
+
+/// Is passed a family's name, a key and its value.
+pub type VisitRow<'v> = dyn FnMut(&'static str, &[u8], &[u8]) + 'v;
+
+/// Passes every key and value of a store that no other process has open to `visit`, with its family's name.
+///
+/// # Errors
+/// If the store cannot be opened or read.
+pub fn each_row(path: &Path, limits: &Limits, visit: &mut VisitRow<'_>) -> Result<(), Error> {
+    let engine = Engine::open(path, limits)?;
+    let view = View::newest(&engine)?;
+    let families = [Family::Log, Family::Bodies, Family::State, Family::Rows, Family::Live, Family::Past];
+    for (family, name) in families.into_iter().zip(FAMILIES) {
+        let mut range = view.sweep(family);
+        range.seek_to_first();
+        while let Some((key, value)) = range.item() {
+            visit(name, key, value);
             range.next();
         }
         range.status()?;
-        found.push(Contents { family: name, rows, hash: *hasher.finalize().as_bytes() });
     }
-    Ok(found)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -302,8 +353,13 @@ mod tests {
     use super::{NoEntropy, contents, replay};
     use crate::draft::{Draft, Substitutions};
     use crate::engine::{Engine, Family, View};
+    use crate::fold::read_entry;
     use crate::layout::meta::index_key;
-    use crate::{Action, Clock, Command, Error, Limits, Options, Proposal, Store};
+    use crate::numbers::Place;
+    use crate::{
+        Action, Clock, Command, Erased, Error, Folder, Limits, Options, Part, Proposal, Store, Until, backup,
+        erase_from_backup, examine, manifest, restore,
+    };
 
     struct Stopped;
 
@@ -334,6 +390,7 @@ mod tests {
             let draft = Draft::new(patient.root(), "a", &Substitutions::default(), store.zone()).unwrap();
             let proposal = Proposal {
                 rights: None,
+                may_break_references: false,
                 circumstances: crate::Circumstances::default(),
                 commands: vec![Command::new(
                     patient.root().value_type(),
@@ -359,12 +416,12 @@ mod tests {
             let mut range = view.sweep(family);
             range.seek_to_first();
             while let Some((key, value)) = range.item() {
-                batch.delete_cf(families.of(family), key);
-                batch.put_cf(families.of(family), [&[0xfe], key].concat(), value);
+                families.delete(&mut batch, family, key);
+                families.put(&mut batch, family, [&[0xfe], key].concat(), value);
                 range.next();
             }
         }
-        batch.put_cf(families.of(Family::State), index_key(), 1u64.to_be_bytes());
+        families.put(&mut batch, Family::State, index_key(), 1u64.to_be_bytes());
         engine.write(batch).unwrap();
         engine.flush().unwrap();
         drop(engine);
@@ -373,5 +430,87 @@ mod tests {
         replay(&old, &new, &limits, &mut |_| {}).unwrap();
         assert_eq!(contents(&new, &limits).unwrap(), right);
         Store::open(&new, options()).unwrap().close().unwrap();
+    }
+    #[test]
+    fn a_log_that_loses_texts_twice_folds_anew_into_the_same_from_every_backup() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let (data, limits) = (path("data"), Limits::default());
+        let store = Store::open(&data, options()).unwrap();
+        let patient = fhir::json::parse(br#"{"resourceType":"Patient","id":"a"}"#, &fhir::Limits::default());
+        let patient = patient.unwrap();
+        for (n, author) in [(1, "四次元"), (2, "other")] {
+            let id = format!("a{n}");
+            let draft = Draft::new(patient.root(), &id, &Substitutions::default(), store.zone()).unwrap();
+            let action = Action::Update { draft: Box::new(draft), references: Vec::new() };
+            let circumstances = crate::Circumstances {
+                author: Some(author.to_owned()),
+                request_id: Some(format!("{author} {n}")),
+                ..crate::Circumstances::default()
+            };
+            let proposal = Proposal {
+                rights: None,
+                may_break_references: false,
+                circumstances,
+                commands: vec![Command::new(patient.root().value_type(), &id, action)],
+                once: Some([n; 16]),
+                recorded: None,
+            };
+            store.commit(proposal).unwrap();
+        }
+        let backed_up = |name: &str| {
+            let shelf = Folder::to_write(&path(name)).unwrap();
+            backup(&data, &shelf, &limits, &mut |_| {}).unwrap();
+        };
+        let redact = |parts: Vec<Part>| {
+            store.redact(crate::Circumstances::default(), vec![(Place(2), parts)]).unwrap();
+        };
+        backed_up("before");
+        redact(vec![Part::Once, Part::Circumstance(0)]);
+        backed_up("between");
+        redact(vec![Part::Circumstance(6)]);
+        for name in ["before", "between", "after"] {
+            backed_up(name);
+        }
+        store.close().unwrap();
+        drop(store);
+        let right = contents(&data, &limits).unwrap();
+        for name in ["before", "between", "after"] {
+            let restored = path(&format!("restored {name}"));
+            let shelf = Folder::at(&path(name));
+            restore(&shelf, &restored, Until::End, &limits, &mut |_| {}).unwrap();
+            assert_eq!(contents(&restored, &limits).unwrap(), right, "{name}");
+            let found = examine(&restored, &limits, &mut |_| {}).unwrap();
+            assert!(found.is_empty(), "{found:?}");
+        }
+        // As of an entry between the two: what is gone is gone, and the log does not say by which entry yet.
+        let past = path("past");
+        restore(&Folder::at(&path("after")), &past, Until::Place(Place(3)), &limits, &mut |_| {}).unwrap();
+        assert!(examine(&past, &limits, &mut |_| {}).unwrap().is_empty());
+        // A backup that follows has what the hub has.
+        let shelf = Folder::to_write(&path("before")).unwrap();
+        assert!(manifest(&shelf).unwrap().is_behind());
+        let erased = erase_from_backup(&data, &shelf, &limits, None, &mut |_| {}).unwrap();
+        assert_eq!((erased.entries, erased.files), (1, 1));
+        assert!(!manifest(&shelf).unwrap().is_behind());
+        let again = erase_from_backup(&data, &shelf, &limits, None, &mut |_| {}).unwrap();
+        assert_eq!(again, Erased::default());
+        restore(&shelf, &path("followed"), Until::End, &limits, &mut |_| {}).unwrap();
+        assert_eq!(contents(&path("followed"), &limits).unwrap(), right);
+
+        // Somebody takes more out than an entry says.
+        let engine = Engine::open(&data, &limits).unwrap();
+        let (chain, mut entry) = read_entry(&View::newest(&engine).unwrap(), Place(3)).unwrap();
+        entry.redact(&[Part::Once], Place(4));
+        let mut batch = WriteBatch::default();
+        let value = [chain.as_slice(), &entry.encode()].concat();
+        engine.families().unwrap().put(&mut batch, Family::Log, 3u64.to_be_bytes(), value);
+        engine.write(batch).unwrap();
+        engine.flush().unwrap();
+        drop(engine);
+        let found = examine(&data, &limits, &mut |_| {}).unwrap();
+        assert!(found.iter().any(|f| f.place == "entry 3 of the log"), "{found:?}");
+        let refused = replay(&data, &path("never"), &limits, &mut |_| {}).unwrap_err().to_string();
+        assert!(refused.contains("entry 3 of the log"), "{refused}");
     }
 }

@@ -12,12 +12,12 @@ use search::{Zone, parameters};
 use crate::engine::{Engine, Limits, Pinned, View};
 use crate::error::Error;
 use crate::fold::{Clock, Entropy, Fold};
-use crate::layout::log::Settings;
+use crate::layout::log::{Circumstances, Part, Settings};
 use crate::numbers::Place;
 use crate::proposal::{Outcome, Proposal, Rejection};
 use crate::reader::Reader;
 use crate::references::ReferencePolicy;
-use crate::search::SystemNames;
+use crate::search::{Memory, SystemNames};
 use crate::space::Disk;
 
 /// How a store is opened.
@@ -39,6 +39,10 @@ type Reply = Box<dyn FnOnce(Result<Outcome, Rejection>) + Send>;
 
 enum Job {
     Propose(Box<Proposal>, Reply),
+    /// Takes texts out of earlier entries.
+    Redact(Circumstances, Vec<(Place, Vec<Part>)>, Reply),
+    /// Shows readers the newest state anew; what came before it has numbers up to the one that is answered.
+    Refresh(SyncSender<u64>),
     /// Answers when everything proposed before is decided.
     Barrier(SyncSender<()>),
 }
@@ -75,7 +79,7 @@ pub(crate) struct Published {
 
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) systems: SystemNames,
+    pub(crate) memory: Memory,
     pub(crate) zone: Zone,
     pub(crate) settings: Settings,
     references: ReferencePolicy,
@@ -123,24 +127,25 @@ impl Store {
         let Options { limits, zone, mut clock, entropy, references } = options;
         let engine = Arc::new(Engine::open(path, &limits)?);
         let systems = SystemNames::read(&View::newest(&engine)?)?;
-        let mut fold = match Fold::open(&engine, systems.clone())? {
+        let memory = Memory { systems, ..Memory::default() };
+        let mut fold = match Fold::open(&engine, memory.clone())? {
             Some(fold) if Fold::is_index_current(&engine)? => fold,
             Some(_) => return Err(Error::OtherIndex),
             None => {
                 let settings = Settings { parameters: parameters().fingerprint(), zone };
-                let fold = Fold::begin(&engine, settings, clock.now(), systems.clone())?;
+                let fold = Fold::begin(&engine, settings, clock.now(), memory.clone())?;
                 engine.sync()?;
                 fold
             }
         };
         fold.references = references;
-        Ok(Store::start(engine, fold, systems, clock, entropy, Disk::of(path)))
+        Ok(Store::start(engine, fold, memory, clock, entropy, Disk::of(path)))
     }
 
     fn start(
         engine: Arc<Engine>,
         fold: Fold,
-        systems: SystemNames,
+        memory: Memory,
         clock: Box<dyn Clock>,
         entropy: Box<dyn Entropy>,
         disk: Disk,
@@ -149,7 +154,7 @@ impl Store {
         let published = Published { pinned, place: fold.place(), instant: fold.last_instant() };
         let shared = Arc::new(Shared {
             engine,
-            systems,
+            memory,
             zone: fold.zone().clone(),
             settings: fold.settings().clone(),
             references: fold.references,
@@ -223,12 +228,44 @@ impl Store {
         receiver.recv().unwrap_or(Err(Rejection::Store(Error::Stopped)))
     }
 
+    /// Takes texts out of earlier entries of the log, each entry once, and waits until it is on disk.
+    ///
+    /// # Errors
+    /// A place that is not in the log; as the engine says.
+    pub fn redact(
+        &self,
+        circumstances: Circumstances,
+        wanted: Vec<(Place, Vec<Part>)>,
+    ) -> Result<Outcome, Rejection> {
+        let (sender, receiver) = sync_channel(1);
+        let reply: Reply = Box::new(move |outcome| drop(sender.send(outcome)));
+        self.send(Job::Redact(circumstances, wanted, reply))?;
+        receiver.recv().unwrap_or(Err(Rejection::Store(Error::Stopped)))
+    }
+
+    fn send(&self, job: Job) -> Result<(), Error> {
+        let sender = self.jobs.lock().ok().and_then(|jobs| jobs.clone());
+        sender.and_then(|sender| sender.send(job).ok()).ok_or(Error::Stopped)
+    }
+
+    /// Merges everything on disk so that nothing stays of what was deleted or destroyed before: in no table, no write-ahead
+    /// log, no list of files. Readers of an older state are waited for. Whether it was done; `false` if `is_over` said so.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn scrub(&self, is_over: &dyn Fn() -> bool) -> Result<bool, Error> {
+        let (sender, receiver) = sync_channel(1);
+        self.send(Job::Refresh(sender))?;
+        let sequence = receiver.recv().map_err(|_| Error::Stopped)?;
+        self.shared.engine.scrub(sequence, is_over)
+    }
+
     /// Merges everything on disk into its most compact form.
     ///
     /// # Errors
     /// As the engine says.
     pub fn compact(&self) -> Result<(), Error> {
-        self.shared.engine.compact()
+        self.scrub(&|| false).map(drop)
     }
 
     /// Decides everything proposed so far, then writes out what is held in memory and stops.
@@ -276,6 +313,7 @@ impl Worker {
         while let Some(first) = waiting.take().or_else(|| jobs.recv().ok()) {
             let mut answers: Vec<(Reply, Result<Outcome, Rejection>)> = Vec::new();
             let mut barriers = Vec::new();
+            let mut refreshes = Vec::new();
             let began = Instant::now();
             let has_room = self.disk.has_room(|| self.shared.engine.held());
             let mut next = Some(first);
@@ -289,6 +327,14 @@ impl Worker {
                         };
                         answers.push((reply, outcome));
                     }
+                    Job::Redact(circumstances, wanted, reply) => {
+                        let outcome = match &failed {
+                            Some(error) => Err(Rejection::Store(Error::clone(error))),
+                            None => self.take_out(circumstances, wanted),
+                        };
+                        answers.push((reply, outcome));
+                    }
+                    Job::Refresh(done) => refreshes.push(done),
                     Job::Barrier(done) => barriers.push(done),
                 }
                 if answers.len() < GROUP && began.elapsed().as_millis() < GROUP_MILLIS {
@@ -343,10 +389,26 @@ impl Worker {
                     }
                 }
             }
+            for done in refreshes {
+                let sequence = self.shared.engine.db().latest_sequence_number();
+                if failed.is_none() {
+                    self.shared.publish(self.fold.place(), self.fold.last_instant());
+                }
+                let _ = done.send(sequence);
+            }
             for done in barriers {
                 let _ = done.send(());
             }
         }
+    }
+
+    fn take_out(
+        &mut self,
+        circumstances: Circumstances,
+        wanted: Vec<(Place, Vec<Part>)>,
+    ) -> Result<Outcome, Rejection> {
+        let now = self.clock.now();
+        Ok(self.fold.redact(&self.shared.engine, circumstances, wanted, now)?)
     }
 
     fn decide(&mut self, proposal: Proposal) -> Result<Outcome, Rejection> {

@@ -1,4 +1,4 @@
-//! The files pages need: one stylesheet and one mark, at addresses that change with their content.
+//! The files pages need: one stylesheet, one mark and, where people sign in, one script; at addresses that change with their content.
 
 use std::sync::OnceLock;
 
@@ -11,6 +11,7 @@ use crate::visit::Visit;
 
 const STYLESHEET: &str = include_str!("../assets/style.css");
 const MARK: &str = include_str!("../assets/mark.svg");
+const PASSKEYS: &str = include_str!("../assets/passkeys.js");
 
 /// A file and where it is.
 struct Asset {
@@ -19,8 +20,8 @@ struct Asset {
     text: &'static str,
 }
 
-fn assets() -> &'static [Asset; 2] {
-    static ASSETS: OnceLock<[Asset; 2]> = OnceLock::new();
+fn assets() -> &'static [Asset; 3] {
+    static ASSETS: OnceLock<[Asset; 3]> = OnceLock::new();
     ASSETS.get_or_init(|| {
         let named = |stem: &str, ending: &str, text: &str| {
             let hash = blake3::hash(text.as_bytes()).to_hex();
@@ -33,6 +34,11 @@ fn assets() -> &'static [Asset; 2] {
                 text: STYLESHEET,
             },
             Asset { name: named("mark", "svg", MARK), kind: "image/svg+xml", text: MARK },
+            Asset {
+                name: named("passkeys", "js", PASSKEYS),
+                kind: "text/javascript; charset=utf-8",
+                text: PASSKEYS,
+            },
         ]
     })
 }
@@ -45,6 +51,11 @@ pub(crate) fn stylesheet() -> String {
 /// The mark's address.
 pub(crate) fn mark() -> String {
     format!("/assets/{}", assets()[1].name)
+}
+
+/// The address of the script that asks for passkeys.
+pub(crate) fn passkeys() -> String {
+    format!("/assets/{}", assets()[2].name)
 }
 
 /// Answers with a file. Its content never changes at its address, so it may be kept for ever.

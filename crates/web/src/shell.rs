@@ -9,9 +9,12 @@ use crate::language::Language;
 use crate::visit::Visit;
 use crate::words::Words;
 
-/// Nothing but this hub's own files; no script, no frame. What forms may lead to comes last.
-const POLICY: &str = "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; \
-    frame-ancestors 'none'; form-action 'self'";
+/// Nothing but this hub's own files; no frame. What scripts may run and what forms may lead to come last.
+const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+/// A page without script.
+const NO_SCRIPT: &str = "'none'";
+/// A page with the one that asks for passkeys.
+const OWN_SCRIPT: &str = "'self'";
 
 /// What the surroundings of a page are drawn from.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(crate) struct Shell {
     pub(crate) stylesheet: String,
     /// The mark's address.
     pub(crate) mark: String,
+    /// The address of the script that asks for passkeys, for pages that offer them.
+    pub(crate) passkeys: String,
     /// This page in Japanese.
     pub(crate) in_japanese: String,
     /// This page in English.
@@ -35,6 +40,7 @@ impl Shell {
             words: visit.words,
             stylesheet: assets::stylesheet(),
             mark: assets::mark(),
+            passkeys: assets::passkeys(),
             in_japanese: visit.in_language(Language::Japanese),
             in_english: visit.in_language(Language::English),
         }
@@ -64,6 +70,26 @@ pub(crate) fn respond_leading_to(
     page: &impl Template,
     place: &str,
 ) -> Response<Body> {
+    respond_under(visit, status, page, NO_SCRIPT, place)
+}
+
+/// The same, of a page that offers passkeys: it has the one script.
+pub(crate) fn respond_with_passkeys(
+    visit: &Visit,
+    status: StatusCode,
+    page: &impl Template,
+    place: &str,
+) -> Response<Body> {
+    respond_under(visit, status, page, OWN_SCRIPT, place)
+}
+
+fn respond_under(
+    visit: &Visit,
+    status: StatusCode,
+    page: &impl Template,
+    scripts: &str,
+    place: &str,
+) -> Response<Body> {
     let Ok(text) = page.render() else {
         let mut response = Response::new(Body::from("500"));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -82,7 +108,8 @@ pub(crate) fn respond_leading_to(
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let policy = HeaderValue::from_str(&format!("{POLICY} {place}"));
+    let policy = |place: &str| format!("{POLICY}; script-src {scripts}; form-action 'self' {place}");
+    let policy = HeaderValue::from_str(&policy(place)).or_else(|_| HeaderValue::from_str(&policy("")));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy.unwrap_or(HeaderValue::from_static(POLICY)));
     if let Some(cookie) = visit.cookie().and_then(|c| HeaderValue::from_str(&c).ok()) {
         headers.insert(header::SET_COOKIE, cookie);

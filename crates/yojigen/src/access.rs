@@ -87,7 +87,7 @@ fn subject(arguments: &SubjectArguments, policy: &Policy) -> Result<Subject> {
 
 /// The hub as the subject may read it.
 fn reader(hub: &Hub, policy: &Policy, subject: &Arc<Subject>) -> Result<Reader> {
-    let memory = Arc::new(ConsentMemory::new(hub.zone().clone()));
+    let memory = Arc::new(ConsentMemory::new(hub.zone().clone(), hub::now));
     let rights = policy.rights(subject, &memory).map_err(|why| anyhow!(why))?;
     Ok(hub.store().reader().restricted(rights.read))
 }

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use fhir::DateTime;
 use fhir::date_time::{FixedZone, format_instant};
-use store::{Folder, Limits, Manifest, Place, Shelf, Until};
+use sealing::Key;
+use store::{Erased, Folder, Limits, Manifest, Place, Shelf, Until};
 
 use self::s3::ObjectStorage;
 use crate::cli::{BackupArguments, RestoreArguments};
@@ -37,7 +38,18 @@ pub(crate) fn backup(arguments: &BackupArguments) -> Result<ExitCode> {
     hub_at::must_exist(data)?;
     let mut show = Show::new(arguments.quiet);
     let shelf = shelf(&arguments.place, true)?;
-    let added = store::backup(data, shelf.as_ref(), &Limits::default(), &mut |p| show.tell(p))?;
+    let own = arguments.backup_key_file.as_deref().map(Key::from_file).transpose()?;
+    if let Some(key) = &own {
+        key.must_be_outside(data)?;
+    }
+    let limits = hub_at::limits()?;
+    let key = own.as_ref().or(limits.key).filter(|_| !arguments.clear);
+    if arguments.erase {
+        let erased = store::erase_from_backup(data, shelf.as_ref(), &limits, key, &mut |p| show.tell(p))?;
+        show.finish();
+        return told(arguments, shelf.as_ref(), erased);
+    }
+    let added = store::backup_with(data, shelf.as_ref(), &limits, key, &mut |p| show.tell(p))?;
     show.finish();
     let manifest = store::manifest(shelf.as_ref())?;
     if arguments.json {
@@ -48,6 +60,24 @@ pub(crate) fn backup(arguments: &BackupArguments) -> Result<ExitCode> {
             "{name}: {added} entries added, {} in all, recorded until {}",
             manifest.last(),
             until(&manifest)
+        );
+        if manifest.is_behind() {
+            say!("it may still hold what the hub has destroyed since; leave that out with --erase");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What following the hub's erasures changed.
+fn told(arguments: &BackupArguments, shelf: &dyn Shelf, erased: Erased) -> Result<ExitCode> {
+    let Erased { bodies, entries, files } = erased;
+    if arguments.json {
+        let told = serde_json::json!({"texts": bodies, "entries": entries, "files": files});
+        say!("{told:#}");
+    } else {
+        say!(
+            "{}: {bodies} texts left out, texts of {entries} entries of the log erased, {files} files written anew",
+            shelf.name(None)
         );
     }
     Ok(ExitCode::SUCCESS)
@@ -84,13 +114,21 @@ fn list(arguments: &BackupArguments) -> Result<ExitCode> {
     for (address, manifest) in rows {
         let bytes: u64 = manifest.segments.iter().map(|s| s.bytes).sum();
         let (entries, files) = (manifest.last(), manifest.segments.len());
+        let sealed = if manifest.is_sealed() { ", encrypted" } else { "" };
         let checked = if arguments.check { ", every file as it was written" } else { "" };
         say!(
-            "{address}: {entries} entries, {files} files, {bytes} bytes, recorded until {}{checked}",
+            "{address}: {entries} entries, {files} files, {bytes} bytes, recorded until {}{sealed}{checked}",
             until(&manifest)
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Changes the key of an encrypted backup.
+pub(crate) fn rotate(place: &str, old: &Key, new: &Key) -> Result<()> {
+    store::rotate_backup(shelf(place, true)?.as_ref(), old, new)?;
+    say!("{place} is encrypted with key {} now", new.id());
+    Ok(())
 }
 
 /// Where the backups of a place are.
@@ -132,7 +170,20 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> Result<ExitCode> {
     let mut show = Show::new(arguments.quiet);
     let shelf = shelf(&arguments.backup, false)?;
     let data = &arguments.data;
-    let last = store::restore(shelf.as_ref(), data, until, &Limits::default(), &mut |p| show.tell(p))?;
+    let own = arguments.backup_key_file.as_deref().map(Key::from_file).transpose()?;
+    let limits = hub_at::limits()?;
+    if limits.key.is_none() && !arguments.clear && store::manifest(shelf.as_ref())?.is_sealed() {
+        bail!(
+            "{}: the backup is encrypted; give the key the new data directory is to be encrypted with (--key-file), or say --clear",
+            arguments.backup
+        );
+    }
+    let limits = Limits { key: limits.key.filter(|_| !arguments.clear), ..limits };
+    let key = match &own {
+        Some(key) => Some(key),
+        None => crate::key::given()?,
+    };
+    let last = store::restore_with(shelf.as_ref(), data, until, &limits, key, &mut |p| show.tell(p))?;
     show.finish();
     say!("{}: restored up to entry {last} of the log", data.display());
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,8 @@ mod access;
 mod client;
 mod config;
 mod edge;
+mod erase;
+mod key;
 mod ledger;
 mod log;
 mod serve;
@@ -19,6 +21,8 @@ pub(crate) use self::access::{
 pub(crate) use self::client::{ClientKindArgument, ClientTask};
 pub(crate) use self::config::ConfigTask;
 pub(crate) use self::edge::{EdgeArguments, host};
+pub(crate) use self::erase::EraseArguments;
+pub(crate) use self::key::{KeyArguments, KeyRotateArguments, KeySealArguments, KeyTask};
 pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};
 pub(crate) use self::log::{LogShowArguments, LogTailArguments, LogTask};
 pub(crate) use self::serve::{
@@ -100,6 +104,7 @@ Examples:
   yojigen backup /mnt/backup --data hub           the whole log, or what it has more than the backup
   yojigen backup s3://bucket/hub --data hub       the same, to an object storage
   yojigen backup s3://bucket --list --check       what is there, and is it whole?
+  yojigen backup /mnt/backup --data hub --erase   leave out of it what the hub has destroyed or erased since
 
 The hub may be serving. A backup is a prefix of the log, whenever it is interrupted; run it again to go on.
 
@@ -115,6 +120,17 @@ Examples:
 
 Every file is checked against its hash and every entry against the log's chain; the index is made anew.")]
     Restore(RestoreArguments),
+    /// Erase a person on lawful request: the record, and the person from whatever else the hub keeps
+    #[command(after_help = "\
+Examples:
+  yojigen erase Patient/4711 --data hub --dry-run           what it would destroy, and what else names the person
+  yojigen erase Patient/4711 --data hub --reason 'case 12'  do it
+  yojigen erase Patient/4711 --data hub --reason 'case 12' --also Group/9 --also Bundle/33
+  yojigen backup /mnt/backup --data hub --erase             the same in a backup that was taken before
+
+The hub may be serving. What others keep of the person is told one by one and stays until it is decided: then name it with
+--also, or change it and destroy what it said before with $purge. The exit code is 1 while something is left to decide.")]
+    Erase(EraseArguments),
     /// Examine a hub: every version, every index row, the log's chain
     #[command(after_help = "\
 Examples:
@@ -145,6 +161,9 @@ Examples:
     /// Read a hub's log: who wrote what, when
     #[command(subcommand)]
     Log(LogTask),
+    /// Encryption at rest: make a key, change it, encrypt a data directory
+    #[command(subcommand)]
+    Key(KeyTask),
     /// What the hub is told by its configuration file, the environment and flags
     #[command(subcommand)]
     Config(ConfigTask),
@@ -171,6 +190,8 @@ pub(crate) struct DataArguments {
     /// Answer writes before they are on disk. Never do this to data you want to keep; it is for measuring what durability costs
     #[arg(long, hide_short_help = true)]
     pub not_durable: bool,
+    #[command(flatten)]
+    pub key: KeyArguments,
 }
 
 /// Arguments of `import`.
@@ -182,6 +203,8 @@ pub(crate) struct ImportArguments {
     /// The data directory to load into; the hub must not be running
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// A running hub to load into, by its FHIR base
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     pub server: Option<String>,
@@ -255,6 +278,17 @@ pub(crate) struct BackupArguments {
     /// The data directory; the hub may be serving
     #[arg(long, value_name = "DIR", required_unless_present = "list")]
     pub data: Option<PathBuf>,
+    /// Leave out what the hub has destroyed or erased since; only files that hold something of it are written anew
+    #[arg(long, conflicts_with = "list")]
+    pub erase: bool,
+    #[command(flatten)]
+    pub key: KeyArguments,
+    /// Another key to encrypt the backup with, where it is not to be the hub's own
+    #[arg(long, value_name = "FILE")]
+    pub backup_key_file: Option<PathBuf>,
+    /// Do not encrypt the backup of a hub that is encrypted
+    #[arg(long, conflicts_with = "backup_key_file")]
+    pub clear: bool,
     /// Show the backups that lie there and one level below; nothing is written
     #[arg(long)]
     pub list: bool,
@@ -278,6 +312,14 @@ pub(crate) struct RestoreArguments {
     /// The data directory to make; it must not exist, or be empty
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
+    /// The key the backup is encrypted with, where it is not that of the new data directory
+    #[arg(long, value_name = "FILE")]
+    pub backup_key_file: Option<PathBuf>,
+    /// Make a data directory that is not encrypted from a backup that is
+    #[arg(long)]
+    pub clear: bool,
     /// As it was recorded by this moment (a date or instant; a date's end, in UTC)
     #[arg(long, value_name = "MOMENT", conflicts_with = "place")]
     pub as_of: Option<String>,
@@ -320,6 +362,8 @@ pub(crate) struct DemoArguments {
     /// The data directory to put it in
     #[arg(long, value_name = "DIR", default_value = "yojigen-demo")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// Write NDJSON files to this folder instead of making a hub
     #[arg(long, value_name = "DIR")]
     pub ndjson: Option<PathBuf>,

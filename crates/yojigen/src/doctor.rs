@@ -16,7 +16,8 @@ use crate::progress;
 pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     let path = &arguments.data.data;
     hub_at::must_exist(path)?;
-    let opening = Opening::from(&arguments.data);
+    let mut opening = Opening::from(&arguments.data);
+    opening.limits.key = crate::key::given()?;
     if arguments.rebuild {
         return rebuild(path, &opening, arguments.quiet);
     }
@@ -74,12 +75,13 @@ fn rebuild(path: &Path, opening: &Opening<'_>, is_quiet: bool) -> Result<ExitCod
         std::fs::remove_dir_all(&new).with_context(|| format!("removing {}", new.display()))?;
     }
     let mut show = Show::new(is_quiet);
+    keep_keys(path, &new)?;
     store::replay(path, &new, &opening.limits, &mut |p| show.tell(p))?;
     show.finish();
     std::fs::rename(path, &old).with_context(|| format!("moving {} aside", path.display()))?;
     std::fs::rename(&new, path).with_context(|| format!("moving {} into place", new.display()))?;
-    // The log is the same, so what subscribers have confirmed still holds; and who looked is no part of it.
-    for name in ["subscriptions", "ledger"] {
+    // The log is the same, so what subscribers have confirmed still holds; who looked and who may sign in is no part of it.
+    for name in ["subscriptions", "ledger", "auth"] {
         let folder = old.join(name);
         if folder.exists() {
             std::fs::rename(&folder, path.join(name))
@@ -88,6 +90,16 @@ fn rebuild(path: &Path, opening: &Opening<'_>, is_quiet: bool) -> Result<ExitCod
     }
     say!("{}: the index was made anew; what was there before is at {}", path.display(), old.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Gives a new directory the keys of another: ledger and vault, which are not folded, stay sealed with them.
+fn keep_keys(from: &Path, to: &Path) -> Result<()> {
+    if sealing::DataKeys::are_at(from) {
+        std::fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
+        std::fs::copy(from.join(sealing::FILE), to.join(sealing::FILE))
+            .with_context(|| format!("copying the keys of {}", from.display()))?;
+    }
+    Ok(())
 }
 
 /// One bar after another, one a stage.

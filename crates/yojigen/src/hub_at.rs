@@ -48,7 +48,7 @@ impl<'a> From<&'a DataArguments> for Opening<'a> {
 /// Opens the hub of a data directory, making one where there is nothing.
 pub(crate) fn open(opening: &Opening<'_>) -> Result<Hub> {
     let options = Options {
-        limits: opening.limits,
+        limits: Limits { key: crate::key::given()?, ..opening.limits },
         zone: opening.zone.to_owned(),
         clock: if opening.is_recorded { Box::new(Dawn) } else { Box::new(SystemClock) },
         entropy: Box::new(opening.seed.map_or_else(OsEntropy::new, OsEntropy::seeded)),
@@ -66,6 +66,11 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Hub> {
     Ok(Hub::new(store, fhir::Limits::default(), SearchLimits::default()))
 }
 
+/// Limits as they are, and the key of the process.
+pub(crate) fn limits() -> Result<Limits> {
+    Ok(Limits { key: crate::key::given()?, ..Limits::default() })
+}
+
 /// Where the ledger of a data directory is.
 pub(crate) fn ledger_folder(data: &Path) -> PathBuf {
     data.join("ledger")
@@ -81,7 +86,7 @@ pub(crate) fn open_ledger(data: &Path) -> Result<Arc<Ledger>> {
         key[16..].copy_from_slice(&entropy.nonce());
         Fresh { key, node: entropy.nonce() }
     };
-    let ledger = Ledger::open(&folder, fresh);
+    let ledger = Ledger::open_sealed(&folder, crate::key::of(data)?.as_ref(), fresh);
     Ok(Arc::new(ledger.with_context(|| format!("opening the read-audit ledger {}", folder.display()))?))
 }
 

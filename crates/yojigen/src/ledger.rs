@@ -47,14 +47,14 @@ pub(crate) fn run(task: &LedgerTask) -> Result<ExitCode> {
 
 fn open(data: &Path) -> Result<Records> {
     hub_at::must_exist(data)?;
-    Ok(Records::open(&hub_at::ledger_folder(data))?)
+    Ok(Records::open_sealed(&hub_at::ledger_folder(data), crate::key::of(data)?.as_ref())?)
 }
 
 /// A moment in the hub's time zone; its beginning.
 fn moment(data: &Path, name: &str, text: &str) -> Result<i64> {
     let parsed =
         DateTime::parse(text).with_context(|| format!("{name}: '{text}' is not a date or instant"))?;
-    let settings = LogReader::open(data, &store::Limits::default())?.settings()?;
+    let settings = LogReader::open(data, &hub_at::limits()?)?.settings()?;
     let zone = search::Zone::named(&settings.zone)
         .context("the log names a time zone that this program does not know")?;
     Ok(parsed.interval(&zone).0)
@@ -227,7 +227,9 @@ pub(crate) fn findings(data: &Path) -> Result<Vec<Finding>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let verdict = Records::open(&folder).and_then(|records| records.verify(&records.key()?, &[]));
+    let keys = crate::key::of(data)?;
+    let verdict =
+        Records::open_sealed(&folder, keys.as_ref()).and_then(|records| records.verify(&records.key()?, &[]));
     match verdict {
         Ok(verdict) => {
             let found = verdict.findings.into_iter();

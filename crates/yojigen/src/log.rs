@@ -11,7 +11,9 @@ use fhir::date_time::format_instant;
 use fhir::json::JsonWriter;
 use fhir::{DateTime, r4};
 use store::layout::log::{Command, Content, Operation};
-use store::{Circumstances, Limits, LogEntry, LogFilter, LogReader, LogText, PackedId, Place, Reader};
+use store::{
+    Circumstances, Limits, LogEntry, LogFilter, LogReader, LogText, PackedId, Place, Reader, unsalted,
+};
 
 use crate::cli::{LogShowArguments, LogTailArguments, LogTask};
 use crate::hub_at;
@@ -31,7 +33,7 @@ pub(crate) fn run(task: &LogTask) -> Result<ExitCode> {
 
 fn open(data: &Path) -> Result<LogReader> {
     hub_at::must_exist(data)?;
-    let limits = Limits { block_cache: 16 << 20, ..Limits::default() };
+    let limits = Limits { block_cache: 16 << 20, ..hub_at::limits()? };
     LogReader::open(data, &limits).with_context(|| format!("opening {}", data.display()))
 }
 
@@ -164,6 +166,12 @@ fn line(found: &LogEntry) -> String {
                 line += &format!(" and {} more", commands.len() - NAMED);
             }
         }
+        Content::Redaction(redactions) => {
+            for (name, text) in circumstances(&found.entry.circumstances) {
+                line += &format!(" {name}={text}");
+            }
+            line += &format!(" erases texts of {} entries before it", redactions.len());
+        }
     }
     line
 }
@@ -178,12 +186,21 @@ fn lines(log: &LogReader, found: &LogEntry, has_bodies: bool) -> Result<Vec<Stri
     for (name, text) in circumstances(&found.entry.circumstances) {
         out.push(format!("{name:<8} {text}"));
     }
+    if let Some(by) = found.entry.redacted_by {
+        out.push(format!("texts of it were erased by entry {by}"));
+    }
     let commands = match &found.entry.content {
         Content::Settings(settings) => {
             out.push(format!(
                 "settings time zone {}, search parameters {:016x}",
                 settings.zone, settings.parameters
             ));
+            return Ok(out);
+        }
+        Content::Redaction(redactions) => {
+            out.extend(
+                redactions.iter().map(|r| format!("erases  {} texts of entry {}", r.parts.len(), r.place)),
+            );
             return Ok(out);
         }
         Content::Transaction(commands) => commands,
@@ -199,14 +216,14 @@ fn lines(log: &LogReader, found: &LogEntry, has_bodies: bool) -> Result<Vec<Stri
             line += &format!(", if-match {version}");
         }
         if let Some(criteria) = &command.criteria {
-            line += &format!(", criteria {criteria}");
+            line += &format!(", criteria {}", unsalted(criteria));
         }
         if let Some((_, size)) = command.body {
             line += &format!(", {size} bytes");
         }
         out.push(line);
         for (reference, type_number, id) in &command.resolved {
-            out.push(format!("         {reference} is {}", address(*type_number, id)));
+            out.push(format!("         {} is {}", unsalted(reference), address(*type_number, id)));
         }
         if has_bodies {
             match log.text(found, command)? {
@@ -231,6 +248,9 @@ fn as_json(log: &LogReader, found: &LogEntry, has_bodies: bool) -> Result<String
         e.raw_member("place", &found.place.to_string());
         e.member("instant", &format_instant(found.entry.instant));
         e.member("chain", &HEXLOWER.encode(&found.chain));
+        if let Some(by) = found.entry.redacted_by {
+            e.raw_member("erasedBy", &by.to_string());
+        }
         e.name("circumstances").object(|c| {
             for (name, text) in circumstances(&found.entry.circumstances) {
                 c.member(name, text);
@@ -241,6 +261,16 @@ fn as_json(log: &LogReader, found: &LogEntry, has_bodies: bool) -> Result<String
                 e.name("settings").object(|s| {
                     s.member("zone", &settings.zone);
                     s.member("parameters", &format!("{:016x}", settings.parameters));
+                });
+            }
+            Content::Redaction(redactions) => {
+                e.name("erases").array(|list| {
+                    for redaction in redactions {
+                        list.object(|r| {
+                            r.raw_member("place", &redaction.place.to_string());
+                            r.raw_member("texts", &redaction.parts.len().to_string());
+                        });
+                    }
                 });
             }
             Content::Transaction(commands) => {
@@ -263,7 +293,7 @@ fn write_command(json: &mut JsonWriter, command: &Command, text: Option<&LogText
         json.raw_member("ifMatch", &version.to_string());
     }
     if let Some(criteria) = &command.criteria {
-        json.member("criteria", criteria);
+        json.member("criteria", unsalted(criteria));
     }
     if let Some((_, size)) = command.body {
         json.raw_member("bytes", &size.to_string());
@@ -271,7 +301,7 @@ fn write_command(json: &mut JsonWriter, command: &Command, text: Option<&LogText
     if !command.resolved.is_empty() {
         json.name("resolved").object(|o| {
             for (reference, type_number, id) in &command.resolved {
-                o.member(reference, &address(*type_number, id));
+                o.member(unsalted(reference), &address(*type_number, id));
             }
         });
     }

@@ -9,16 +9,20 @@ macro_rules! say {
 }
 
 mod access;
+mod accounts;
 mod backup;
 mod cli;
 mod client;
 mod config;
+mod control;
 mod demo;
 mod doctor;
 mod edge;
+mod erase;
 mod export;
 mod hub_at;
 mod import;
+mod key;
 mod ledger;
 mod log;
 mod progress;
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Task::Backup(arguments) => backup::backup(&arguments),
         Task::Restore(arguments) => backup::restore(&arguments),
         Task::Export(arguments) => export::run(&arguments),
+        Task::Erase(arguments) => erase::run(&arguments),
         Task::Doctor(arguments) => doctor::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::User(task) => user::run(&task),
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
         Task::Access(task) => access::run(&task),
         Task::Ledger(task) => ledger::run(&task),
         Task::Log(task) => log::run(&task),
+        Task::Key(task) => key::run(&task),
         Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),
         Task::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "yojigen", &mut std::io::stdout());

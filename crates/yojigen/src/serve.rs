@@ -16,12 +16,13 @@ use store::ReferencePolicy;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::accounts::Accounts;
 use crate::cli::{
     AuditArgument, ConditionalDeleteArgument, EdgeArguments, ReferencesArgument, ResourceLimitArguments,
     ServeArguments, SignInArguments, SubscriptionArguments,
 };
 use crate::hub_at::{self, Opening};
-use crate::{edge, vault};
+use crate::{control, edge, vault};
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
@@ -94,6 +95,11 @@ pub(crate) fn findings(arguments: &ServeArguments) -> Vec<String> {
         && let Err(error) = check_loopback(arguments.listen)
     {
         found.push(format!("listen: {error}"));
+    }
+    if arguments.open && arguments.sign_in.openid_issuer.is_some() {
+        found.push(
+            "openid-issuer: nobody signs in to a hub that is --open; leave one of the two out".to_owned(),
+        );
     }
     let is_secure = arguments.sign_in.url.as_ref().is_some_and(|url| url.starts_with("https://"));
     if !arguments.open && !is_secure && !arguments.edge.is_https() && !arguments.listen.ip().is_loopback() {
@@ -194,7 +200,13 @@ pub(crate) fn serve(
             Some(auth) => auth.settings().fhir_base.clone(),
             None => format!("http://localhost:{port}/fhir"),
         };
-        let jobs = Jobs::start(hub.clone(), data.join("jobs")).context("reading the jobs")?;
+        hub.accounts = Some(match &auth {
+            Some(auth) => Accounts::served(auth),
+            None => Accounts::kept(data),
+        });
+        let file_key = crate::key::of(data)?.map(|keys| keys.file_key());
+        let jobs = Jobs::start(hub.clone(), data.join("jobs"), file_key).context("reading the jobs")?;
+        let control = control::listen(data, &hub, &jobs);
         let settings = SubscriptionSettings {
             folder: data.join("subscriptions"),
             base: base.clone(),
@@ -228,6 +240,7 @@ pub(crate) fn serve(
             _ = interrupt.recv() => {}
         }
         eprintln!("stopping: finishing requests and writing out what is in memory");
+        control::end(control);
         running.stop().await.context("closing the store")?;
         Ok(ExitCode::SUCCESS)
     })

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use auth::NewUser;
 use auth::admin::Task;
+use auth::{NewLink, NewUser};
 use serde_json::Value;
 
 use crate::cli::UserTask;
@@ -46,13 +46,21 @@ pub(crate) fn run(task: &UserTask) -> Result<ExitCode> {
             let task = Task::DisableUser { login: login.clone(), is_disabled: false };
             told(&vault.data, None, &task, vault.json)
         }
-        UserTask::Password { login, password_stdin, without_code, url, vault } => {
+        UserTask::Password { login, password_stdin, without_code, without_passkeys, url, vault } => {
             let task = Task::SetPassword {
                 login: login.clone(),
                 password: password(*password_stdin)?,
                 without_code: *without_code,
+                without_passkeys: *without_passkeys,
             };
             told(&vault.data, url.as_deref(), &task, vault.json)
+        }
+        UserTask::Link { login, issuer, subject, vault } => {
+            let link = NewLink { issuer: issuer.clone(), subject: subject.clone() };
+            told(&vault.data, None, &Task::LinkUser { login: login.clone(), link }, vault.json)
+        }
+        UserTask::Unlink { login, vault } => {
+            told(&vault.data, None, &Task::UnlinkUser { login: login.clone() }, vault.json)
         }
         UserTask::Role { login, roles, vault } => {
             let task = Task::SetRoles { login: login.clone(), roles: roles.clone() };
@@ -69,7 +77,7 @@ fn told(data: &Path, url: Option<&str>, task: &Task, is_json: bool) -> Result<Ex
     }
     say!("{}", line(&user));
     if let Some(link) = user["link"].as_str() {
-        say!("to set the password, once, within a day:");
+        say!("to set a passkey or the password, once, within a day:");
         say!("  {link}");
     }
     Ok(ExitCode::SUCCESS)
@@ -90,8 +98,11 @@ fn line(user: &Value) -> String {
             line += &format!("  ({word})");
         }
     }
-    if user["hasPassword"] == false {
-        line += "  (no password yet)";
+    match user["passkeys"].as_u64() {
+        _ if user["links"].as_u64().is_some_and(|count| count > 0) => line += "  (signs in elsewhere)",
+        Some(count) if count > 0 => line += "  (passkey)",
+        _ if user["hasPassword"] == false => line += "  (no password yet)",
+        _ => {}
     }
     line
 }

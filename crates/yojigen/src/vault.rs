@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use auth::admin::{self, Task};
 use auth::vault::{DiskVault, VaultError};
-use auth::{Auth, Invitation, Settings};
+use auth::{Auth, Invitation, Outside, Rules, Settings};
+use sealing::DataKeys;
 use serde_json::Value;
 
 use crate::cli::SignInArguments;
@@ -16,7 +17,7 @@ use crate::hub_at;
 /// What has expired is removed so often.
 const TIDY: Duration = Duration::from_secs(600);
 
-fn folder(data: &Path) -> PathBuf {
+pub(crate) fn folder(data: &Path) -> PathBuf {
     data.join("auth")
 }
 
@@ -29,7 +30,13 @@ pub(crate) fn serve(data: &Path, arguments: &SignInArguments, issuer: &str) -> R
         may_register: arguments.allow_registration,
         ..Settings::at(issuer)
     };
-    let auth = Arc::new(Auth::new(Box::new(DiskVault::open(&folder(data))?), settings));
+    let vault = DiskVault::open_sealed(&folder(data), crate::key::of(data)?.as_deref())?;
+    let auth = Auth::new(Box::new(vault), settings);
+    let auth = match outside(arguments)? {
+        Some(outside) => auth.with_outside(outside),
+        None => auth,
+    };
+    let auth = Arc::new(auth);
     auth.tidy()?;
     if let Err(error) = admin::listen(&auth, &folder(data)) {
         tracing::warn!(%error, "yojigen user and client do not reach this hub while it runs");
@@ -48,6 +55,26 @@ pub(crate) fn serve(data: &Path, arguments: &SignInArguments, issuer: &str) -> R
     Ok(auth)
 }
 
+/// The outside provider, if there is one.
+fn outside(arguments: &SignInArguments) -> Result<Option<Outside>> {
+    let (Some(issuer), Some(client_id)) = (&arguments.openid_issuer, &arguments.openid_client_id) else {
+        return Ok(None);
+    };
+    let rules = match &arguments.openid_rules {
+        Some(file) => {
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+            Rules::read(&text).map_err(|why| anyhow!("{}: {why}", file.display()))?
+        }
+        None => Rules::default(),
+    };
+    if let Some(file) = &arguments.openid_client_secret_file {
+        std::fs::metadata(file).with_context(|| format!("reading {}", file.display()))?;
+    }
+    let secret_file = arguments.openid_client_secret_file.clone();
+    Ok(Some(Outside { issuer: issuer.clone(), client_id: client_id.clone(), secret_file, rules }))
+}
+
 /// Says how the first operator comes in, if there is nobody yet.
 pub(crate) fn greet(auth: &Auth) -> Result<()> {
     if auth.has_no_users()? {
@@ -62,7 +89,7 @@ pub(crate) fn greet(auth: &Auth) -> Result<()> {
 pub(crate) fn perform(data: &Path, url: Option<&str>, task: &Task) -> Result<Value> {
     hub_at::must_exist(data)?;
     let folder = folder(data);
-    match DiskVault::open(&folder) {
+    match DiskVault::open_sealed(&folder, crate::key::of(data)?.as_deref()) {
         Ok(vault) => {
             // Only links that are printed carry it.
             let auth = Auth::new(Box::new(vault), Settings::at(url.unwrap_or("http://localhost:8080")));
@@ -79,6 +106,20 @@ pub(crate) fn perform(data: &Path, url: Option<&str>, task: &Task) -> Result<Val
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Copies the vault of a data directory into another that is sealed otherwise.
+pub(crate) fn copy(
+    from: &Path,
+    keys: Option<&DataKeys>,
+    to: &Path,
+    keys_there: Option<&DataKeys>,
+) -> Result<()> {
+    if folder(from).exists() {
+        let vault = DiskVault::open_sealed(&folder(from), keys)?;
+        vault.copy_into(&DiskVault::open_sealed(&folder(to), keys_there)?)?;
+    }
+    Ok(())
 }
 
 /// A password from standard input: its first line.

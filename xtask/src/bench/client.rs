@@ -8,28 +8,50 @@ use tokio::net::TcpStream;
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// Header lines of every request, each with its end.
+    headers: String,
 }
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// `Location`, without the base.
     pub(crate) location: Option<String>,
+    /// Name and value of the cookies it sets.
+    pub(crate) cookies: Vec<String>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Connection {
     pub(crate) async fn open(address: &str) -> Result<Connection> {
+        Connection::with(address, "").await
+    }
+
+    /// One that sends these header lines with every request.
+    pub(crate) async fn with(address: &str, headers: &str) -> Result<Connection> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Connection { stream, buffer: Vec::with_capacity(64 << 10) })
+        Ok(Connection { stream, buffer: Vec::with_capacity(64 << 10), headers: headers.to_owned() })
     }
 
     /// Sends; `path` is relative to /fhir.
     pub(crate) async fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Answer> {
-        let mut request = Vec::with_capacity(body.len() + 200);
-        request.extend_from_slice(format!("{method} /fhir{path} HTTP/1.1\r\nhost: localhost\r\n").as_bytes());
+        self.send_as(method, &format!("/fhir{path}"), "application/fhir+json", body).await
+    }
+
+    /// Sends a body of some media type to any path.
+    pub(crate) async fn send_as(
+        &mut self,
+        method: &str,
+        path: &str,
+        media: &str,
+        body: &[u8],
+    ) -> Result<Answer> {
+        let mut request = Vec::with_capacity(body.len() + 400);
+        request.extend_from_slice(
+            format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{}", self.headers).as_bytes(),
+        );
         if !body.is_empty() {
-            request.extend_from_slice(b"content-type: application/fhir+json\r\n");
+            request.extend_from_slice(format!("content-type: {media}\r\n").as_bytes());
         }
         request.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
         request.extend_from_slice(body);
@@ -53,11 +75,15 @@ impl Connection {
         let length: usize = header("content-length").map_or(Ok(0), |l| l.parse())?;
         let location =
             header("location").and_then(|l| l.split_once("/fhir").map(|(_, path)| path.to_owned()));
+        let cookies = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next().map(str::to_owned))
+            .collect();
         while self.buffer.len() < head + length {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 bail!("the hub closed the connection");
             }
         }
-        Ok(Answer { status, location, body: self.buffer[head..head + length].to_vec() })
+        Ok(Answer { status, location, cookies, body: self.buffer[head..head + length].to_vec() })
     }
 }

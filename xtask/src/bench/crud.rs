@@ -10,8 +10,10 @@ use super::client::Connection;
 use super::figures::{Figures, fdatasync};
 use super::hub::Hub;
 
-/// The resources in order; `@n` is the reference to the nth before.
-const RESOURCES: [(&str, &str); 9] = [
+/// Resources in order: type and members. `@n` is the reference to the nth before, `@p` that to a patient who is there already.
+pub(super) type Resources = &'static [(&'static str, &'static str)];
+
+const RESOURCES: Resources = &[
     ("Patient", r#""name":[{"family":"Sato","given":["Hana"]}],"birthDate":"1975-04-02","gender":"female""#),
     ("Location", r#""name":"Ward 3","status":"active""#),
     ("Organization", r#""name":"A clinic","active":true"#),
@@ -58,16 +60,28 @@ pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
+/// Seconds, and the latencies of all requests.
 pub(super) fn load(hub: &Hub, connections: usize, seconds: u64) -> Result<(f64, Histogram<u64>)> {
+    load_of(hub, RESOURCES, &[(String::new(), String::new())], connections, seconds)
+}
+
+/// The same with other resources, as others: each connection has the header lines of one of these, and their patient.
+pub(super) fn load_of(
+    hub: &Hub,
+    resources: Resources,
+    others: &[(String, String)],
+    connections: usize,
+    seconds: u64,
+) -> Result<(f64, Histogram<u64>)> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let began = Instant::now();
     let end = began + Duration::from_secs(seconds);
     let mut tasks = Vec::new();
-    for _ in 0..connections {
-        let address = hub.address.clone();
+    for (headers, patient) in others.iter().cycle().take(connections) {
+        let (address, headers, patient) = (hub.address.clone(), headers.clone(), patient.clone());
         tasks.push(runtime.spawn(async move {
-            let mut client =
-                Client { connection: Connection::open(&address).await?, latencies: Histogram::new(3)? };
+            let connection = Connection::with(&address, &headers).await?;
+            let mut client = Client { connection, resources, patient, latencies: Histogram::new(3)? };
             while Instant::now() < end {
                 client.iteration().await?;
             }
@@ -83,14 +97,16 @@ pub(super) fn load(hub: &Hub, connections: usize, seconds: u64) -> Result<(f64, 
 
 struct Client {
     connection: Connection,
+    resources: Resources,
+    patient: String,
     latencies: Histogram<u64>,
 }
 
 impl Client {
     async fn iteration(&mut self) -> Result<()> {
-        let mut names: Vec<String> = Vec::with_capacity(RESOURCES.len());
-        for (kind, members) in RESOURCES {
-            let body = format!("{{\"resourceType\":\"{kind}\",{}}}", filled(members, &names));
+        let mut names: Vec<String> = Vec::with_capacity(self.resources.len());
+        for (kind, members) in self.resources {
+            let body = format!("{{\"resourceType\":\"{kind}\",{}}}", filled(members, &names, &self.patient));
             let location =
                 self.timed("POST", &format!("/{kind}"), &body, 201).await?.context("no Location")?;
             let name =
@@ -100,9 +116,9 @@ impl Client {
         for name in &names {
             self.timed("GET", &format!("/{name}"), "", 200).await?;
         }
-        for ((kind, members), name) in RESOURCES.iter().zip(&names) {
+        for ((kind, members), name) in self.resources.iter().zip(&names) {
             let id = name.split('/').nth(1).unwrap_or_default();
-            let members = filled(members, &names);
+            let members = filled(members, &names, &self.patient);
             let body =
                 format!("{{\"resourceType\":\"{kind}\",\"id\":\"{id}\",\"language\":\"ja\",{members}}}");
             self.timed("PUT", &format!("/{name}"), &body, 200).await?;
@@ -127,8 +143,10 @@ impl Client {
     }
 }
 
-fn filled(members: &str, names: &[String]) -> String {
-    names.iter().enumerate().fold(members.to_owned(), |text, (at, name)| {
-        text.replace(&format!("\"@{at}\""), &format!("\"{name}\""))
-    })
+fn filled(members: &str, names: &[String], patient: &str) -> String {
+    let members = members.replace("\"@p\"", &format!("\"{patient}\""));
+    names
+        .iter()
+        .enumerate()
+        .fold(members, |text, (at, name)| text.replace(&format!("\"@{at}\""), &format!("\"{name}\"")))
 }

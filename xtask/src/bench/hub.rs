@@ -31,6 +31,11 @@ impl Hub {
 
     /// With further arguments.
     pub(crate) fn serve_with(data: &Path, arguments: &[&str]) -> Result<Hub> {
+        Hub::start(Command::new(program()?), data, &[&["--open"], arguments].concat())
+    }
+
+    /// One that people sign in to.
+    pub(crate) fn serve_closed(data: &Path, arguments: &[&str]) -> Result<Hub> {
         Hub::start(Command::new(program()?), data, arguments)
     }
 
@@ -39,13 +44,13 @@ impl Hub {
         let mut command = Command::new("strace");
         command.args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e"]);
         command.arg(format!("inject=fdatasync,fsync:delay_exit={delay_micros}")).arg(program()?);
-        Hub::start(command, data, &[])
+        Hub::start(command, data, &["--open"])
     }
 
     fn start(mut command: Command, data: &Path, arguments: &[&str]) -> Result<Hub> {
         let began = Instant::now();
         let mut child = command
-            .args(["serve", "--open", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(arguments)
             .stdout(Stdio::piped())
@@ -116,6 +121,23 @@ pub(crate) fn size(folder: &Path) -> Result<u64> {
 /// Runs the program to its end.
 pub(crate) fn task(arguments: &[&str]) -> Result<String> {
     let output = Command::new(program()?).args(arguments).output()?;
+    if !output.status.success() {
+        bail!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Runs the program to its end with something on its standard input.
+pub(crate) fn told(arguments: &[&str], input: &str) -> Result<String> {
+    use std::io::Write as _;
+    let mut child = Command::new(program()?)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    child.stdin.take().context("no input")?.write_all(input.as_bytes())?;
+    let output = child.wait_with_output()?;
     if !output.status.success() {
         bail!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }

@@ -3,6 +3,7 @@
 //! Every run starts a hub of its own (the program built beside this one) in a fresh directory. The raw figures go to
 //! `docs/performance/<workload>.json`, with the machine, the command and the disk's own fdatasync rate in the same run.
 
+mod access;
 mod audit;
 mod client;
 mod clone;
@@ -69,8 +70,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "--out" => out = value()?.into(),
             "--persons" => settings.persons = value()?.parse()?,
             "--seed" => settings.seed = value()?.parse()?,
-            name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w12" | "match" | "audit") => names.push(name),
-            other => bail!("unknown: {other}; workloads are w1 w2 w3 w4 w7 w12 match audit"),
+            name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w12" | "match" | "audit" | "access") => {
+                names.push(name)
+            }
+            other => bail!("unknown: {other}; workloads are w1 w2 w3 w4 w7 w12 match audit access"),
         }
     }
     if names.is_empty() {
@@ -86,6 +89,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "w3" => load::run(&settings, &mut figures)?,
             "w4" => transactions::run(&settings, &mut figures)?,
             "w7" => everything::run(&settings, &mut figures)?,
+            "access" => access::run(&settings, &mut figures)?,
             "audit" => audit::run(&settings, &mut figures)?,
             "match" => matching::run(&settings, &mut figures)?,
             _ => start::run(&settings, &mut figures)?,

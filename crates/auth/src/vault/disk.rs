@@ -8,17 +8,21 @@
 
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, Direction, IteratorMode, LogLevel, Options, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, LogLevel, Options, WriteBatch,
+    WriteOptions,
 };
+use sealing::{Cursor, DataKeys, Keys, Layout, Table, Values};
 
 use super::{Change, Condition, Kept, Vault, VaultError};
 
 /// A vault on disk.
 pub struct DiskVault {
     db: DB,
+    /// How it is sealed, if the data directory is: keys too, since they name users.
+    table: Option<Arc<Table>>,
     /// Held from a condition's check to its write.
     changing: Mutex<()>,
 }
@@ -35,6 +39,16 @@ impl DiskVault {
     /// # Errors
     /// If another process has it, others can read it, or the disk fails.
     pub fn open(folder: &Path) -> Result<DiskVault, VaultError> {
+        DiskVault::open_sealed(folder, None)
+    }
+
+    /// The same for the vault of a data directory that may be sealed.
+    ///
+    /// # Errors
+    /// As [`DiskVault::open`].
+    pub fn open_sealed(folder: &Path, keys: Option<&DataKeys>) -> Result<DiskVault, VaultError> {
+        let layout = Layout { name: "vault", keys: Keys::After(0), values: Values::Whole(0) };
+        let table = keys.map(|keys| Arc::new(keys.table(&layout)));
         let shown = folder.display();
         if !folder.exists() {
             std::fs::DirBuilder::new()
@@ -59,27 +73,71 @@ impl DiskVault {
         options.set_max_background_jobs(1);
         options.set_max_open_files(64);
         options.set_max_total_wal_size(4 << 20);
+        options.set_max_manifest_file_size(scrub::LIST_BYTES);
         options.set_keep_log_file_num(2);
         options.set_log_level(LogLevel::Error);
         options.set_block_based_table_factory(&tables);
-        let db = DB::open(&options, folder).map_err(|error| {
+        if let Some(table) = table.as_ref().map(Arc::clone) {
+            options.set_comparator("yojigen.sealed.1", Box::new(move |a, b| table.compare(a, b)));
+        }
+        // Named, so that it can be asked for.
+        let family = ColumnFamilyDescriptor::new("default", options.clone());
+        let db = DB::open_cf_descriptors(&options, folder, [family]).map_err(|error| {
             let text = error.to_string();
             if text.to_lowercase().contains("lock") {
                 return VaultError::Busy(format!("{shown} is in use by another process"));
             }
             VaultError::Failed(format!("opening {shown}: {text}"))
         })?;
-        Ok(DiskVault { db, changing: Mutex::new(()) })
+        Ok(DiskVault { db, table, changing: Mutex::new(()) })
+    }
+
+    fn family(&self) -> Result<&ColumnFamily, VaultError> {
+        self.db.cf_handle("default").ok_or_else(|| failed("its table is missing"))
     }
 
     fn read(&self, key: &str) -> Result<Option<Kept>, VaultError> {
-        let found = self.db.get_pinned(key.as_bytes()).map_err(failed)?;
-        found.map(|bytes| decode(&bytes)).transpose()
+        let found = sealing::get(&self.db, self.family()?, self.table.as_deref(), key.as_bytes());
+        found.map_err(fault)?.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    /// The rows; not placed yet.
+    fn rows(&self) -> Cursor<'_> {
+        Cursor::new(self.db.raw_iterator(), self.table.as_deref())
+    }
+
+    /// Copies everything into an empty vault.
+    ///
+    /// # Errors
+    /// If either fails.
+    pub fn copy_into(&self, other: &DiskVault) -> Result<(), VaultError> {
+        let mut batch = WriteBatch::default();
+        let mut rows = self.rows();
+        rows.seek_to_first();
+        while let Some((key, value)) = rows.item() {
+            sealing::put(&mut batch, other.family()?, other.table.as_deref(), key, value);
+            rows.next();
+        }
+        rows.status().map_err(fault)?;
+        other.db.write_opt(batch, &durably()).map_err(failed)
     }
 }
 
 fn failed(error: impl std::fmt::Display) -> VaultError {
     VaultError::Failed(format!("the vault of secrets failed: {error}"))
+}
+
+fn fault(fault: sealing::Fault) -> VaultError {
+    match fault {
+        sealing::Fault::Engine(error) => failed(error),
+        sealing::Fault::Sealed(why) => failed(why),
+    }
+}
+
+fn durably() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.set_sync(true);
+    options
 }
 
 fn encode(kept: &Kept) -> Vec<u8> {
@@ -101,16 +159,19 @@ impl Vault for DiskVault {
 
     fn scan(&self, prefix: &str, most: usize, now: u64) -> Result<Vec<(String, Kept)>, VaultError> {
         let mut found = Vec::new();
-        for row in self.db.iterator(IteratorMode::From(prefix.as_bytes(), Direction::Forward)) {
-            let (key, value) = row.map_err(failed)?;
+        let mut rows = self.rows();
+        rows.seek(prefix);
+        while let Some((key, value)) = rows.item() {
             if !key.starts_with(prefix.as_bytes()) || found.len() >= most {
-                break;
+                return Ok(found);
             }
-            let kept = decode(&value)?;
+            let kept = decode(value)?;
             if kept.is_alive(now) {
-                found.push((String::from_utf8_lossy(&key).into_owned(), kept));
+                found.push((String::from_utf8_lossy(key).into_owned(), kept));
             }
+            rows.next();
         }
+        rows.status().map_err(fault)?;
         Ok(found)
     }
 
@@ -122,29 +183,36 @@ impl Vault for DiskVault {
             }
         }
         let mut batch = WriteBatch::default();
+        let (family, table) = (self.family()?, self.table.as_deref());
         for change in changes {
             match change {
-                Change::Put(key, kept) => batch.put(key.as_bytes(), encode(kept)),
-                Change::Delete(key) => batch.delete(key.as_bytes()),
+                Change::Put(key, kept) => sealing::put(&mut batch, family, table, key, encode(kept)),
+                Change::Delete(key) => sealing::delete(&mut batch, family, table, key),
             }
         }
-        let mut durably = WriteOptions::default();
-        durably.set_sync(true);
-        self.db.write_opt(batch, &durably).map_err(failed)?;
+        self.db.write_opt(batch, &durably()).map_err(failed)?;
         Ok(true)
     }
 
     fn sweep(&self, now: u64) -> Result<usize, VaultError> {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = WriteBatch::default();
-        for row in self.db.iterator(IteratorMode::Start) {
-            let (key, value) = row.map_err(failed)?;
-            if !decode(&value)?.is_alive(now) {
-                batch.delete(&key);
+        let mut rows = self.rows();
+        rows.seek_to_first();
+        while let Some((key, value)) = rows.item() {
+            if !decode(value)?.is_alive(now) {
+                sealing::delete(&mut batch, self.family()?, self.table.as_deref(), key);
             }
+            rows.next();
         }
+        rows.status().map_err(fault)?;
         let count = batch.len();
         self.db.write(batch).map_err(failed)?;
         Ok(count)
+    }
+
+    fn scrub(&self) -> Result<(), VaultError> {
+        let sequence = self.db.latest_sequence_number();
+        scrub::scrub(&self.db, &[], sequence, &|| false).map(drop).map_err(failed)
     }
 }

@@ -7,6 +7,9 @@
 //! |---|---|
 //! | `user/ID`, `login/NAME` | a user; the id of a login name |
 //! | `client/ID` | a client |
+//! | `passkey/HASH`, `of-user/ID/passkey/HASH` | a passkey by its credential's hash; a user's passkeys |
+//! | `challenge/HASH` | a challenge that was used: a passkey's, or of a sign-in elsewhere |
+//! | `link/HASH`, `of-user/ID/link/HASH` | an account elsewhere that is a user's; a user's |
 //! | `session/HASH`, `of-user/ID/session/SESSION` | a session by its cookie's hash; a user's sessions |
 //! | `grant/ID`, `of-user/ID/grant/GRANT` | what a user (or a client for itself) allowed; a user's grants |
 //! | `code/HASH`, `token/HASH`, `refresh/HASH` | what was given out of a grant |
@@ -111,6 +114,12 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// If the vault fails.
     fn sweep(&self, now: u64) -> Result<usize, VaultError>;
+
+    /// Makes what was forgotten go from wherever it was kept.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    fn scrub(&self) -> Result<(), VaultError>;
 }
 
 #[cfg(test)]
@@ -154,6 +163,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("auth");
         behaves(&DiskVault::open(&place).unwrap());
+        let (data, key) = (folder.path().join("data"), sealing::Key::fresh().unwrap());
+        std::fs::create_dir(&data).unwrap();
+        let keys = sealing::DataKeys::of(&data, Some(&key), true).unwrap();
+        behaves(&DiskVault::open_sealed(&data.join("auth"), keys.as_ref()).unwrap());
         // It lasts.
         let vault = DiskVault::open(&place).unwrap();
         vault.change(&[], &[put("k", "v", None)], 0).unwrap();

@@ -5,9 +5,13 @@
 //! * As it concerns one person, naming nobody else: `ledger-42-3`, `log-7-1`, the third and first person it names; what
 //!   concerns a person without naming them ends in 0.
 //!
+//! Who is told of a person and not of all gets these numbers sealed ([`ids`]), and no place in the chain: in them they would
+//! count how much is read and written of others.
+//!
 //! Both are merged by time, newest first. AuditEvents that others sent are resources like any other and are searched as
 //! such with `_ledger=false`; an answer says if there are some.
 
+mod ids;
 mod request;
 mod written;
 
@@ -19,6 +23,7 @@ use fhir::{IssueType, TypeId, r4};
 use ledger::{Event, Filter, Found, Ledger, Record, Sight};
 use store::Place;
 
+use self::ids::{Ids, Kept};
 use self::request::Cursor;
 use self::written::Written;
 use crate::audit::unwritten;
@@ -49,11 +54,12 @@ impl Part {
         }
     }
 
-    fn id(&self, kind: &str, number: u64) -> String {
+    /// The number an id says it by; none for all of it.
+    fn at(&self) -> Option<usize> {
         match self {
-            Part::Whole => format!("{kind}-{number}"),
-            Part::Person(at, _) => format!("{kind}-{number}-{at}"),
-            Part::Unnamed => format!("{kind}-{number}-0"),
+            Part::Whole => None,
+            Part::Person(at, _) => Some(*at),
+            Part::Unnamed => Some(0),
         }
     }
 
@@ -79,10 +85,10 @@ struct Told {
 }
 
 impl Told {
-    fn of_found(found: Found, part: Part) -> Told {
+    fn of_found(found: Found, part: Part, ids: &Ids) -> Told {
         Told {
-            id: part.id("ledger", found.sequence),
-            link: Some((found.sequence, found.link)),
+            id: ids.write(Kept::Ledger, found.sequence, part.at()),
+            link: ids.are_plain().then_some((found.sequence, found.link)),
             versions: Vec::new(),
             part,
             number: found.sequence,
@@ -91,9 +97,9 @@ impl Told {
         }
     }
 
-    fn of_written(written: Written, part: Part) -> Told {
+    fn of_written(written: Written, part: Part, ids: &Ids) -> Told {
         Told {
-            id: part.id("log", written.place.0),
+            id: ids.write(Kept::Log, written.place.0, part.at()),
             link: None,
             versions: written.versions(part.person()),
             part,
@@ -158,6 +164,7 @@ impl Hub {
         }
         let count =
             request.count.unwrap_or(self.search_limits.default_count).min(self.search_limits.max_count);
+        let ids = ids_for(access, ledger);
         let start = request.cursor.unwrap_or_default();
         let (mut told, mut frontier) = (Vec::with_capacity(2 * count + 2), i64::MIN);
         let (mut reads_end, mut writes_end) = (None, None);
@@ -173,7 +180,7 @@ impl Hub {
             }
             told.extend(page.found.into_iter().map(|found| {
                 let part = Part::of(&found.record.persons, &persons);
-                Told::of_found(found, part)
+                Told::of_found(found, part, &ids)
             }));
         }
         if request.wants_writes() {
@@ -184,7 +191,7 @@ impl Hub {
             }
             told.extend(page.found.into_iter().map(|found| {
                 let part = Part::of(&found.record.persons, &persons);
-                Told::of_written(found, part)
+                Told::of_written(found, part, &ids)
             }));
         }
         told.sort_by_key(|t| std::cmp::Reverse(t.record.instant));
@@ -198,9 +205,10 @@ impl Hub {
         let (reads, writes) = (goes_on(false, reads_end), goes_on(true, writes_end));
         let has_more = reads.is_some() || writes.is_some();
         let next = has_more.then(|| Cursor { ledger: reads.unwrap_or(0), log: writes.unwrap_or(0) });
+        let next = next.map(|next| self.sealed(access, next.encode())).transpose()?;
         told.iter().for_each(|one| one.is_seen(access));
         let stored = r4().resource_type("AuditEvent").map_or(Ok(0), |t| reader.total(t, None))?;
-        Ok(searchset(&told, request, next, stored, ledger, base))
+        Ok(searchset(&told, request, next.as_deref(), stored, ledger, base))
     }
 
     /// An AuditEvent of the hub's own by its id, and when it was recorded; `None` if the id is none of the hub's own.
@@ -214,20 +222,21 @@ impl Hub {
         base: &str,
     ) -> Result<Option<(String, i64)>, Failure> {
         let Some(ledger) = &self.ledger else { return Ok(None) };
-        let Some((kind, number, at)) = parse(id) else { return Ok(None) };
+        let ids = ids_for(access, ledger);
+        let Some((kept, number, at)) = ids.read(id) else { return Ok(None) };
         let reader = self.store.reader();
-        let told = match kind {
-            "ledger" => {
+        let told = match kept {
+            Kept::Ledger => {
                 ledger.flush().map_err(|e| unwritten(&e))?;
                 let found = ledger.records().get(number).map_err(|e| unwritten(&e))?;
                 found.and_then(|found| {
                     let part = part_at(&found.record.persons, at)?;
-                    Some(Told::of_found(found, part))
+                    Some(Told::of_found(found, part, &ids))
                 })
             }
-            _ => written::get(&reader, Place(number))?.and_then(|written| {
+            Kept::Log => written::get(&reader, Place(number))?.and_then(|written| {
                 let part = part_at(&written.record.persons, at)?;
-                Some(Told::of_written(written, part))
+                Some(Told::of_written(written, part, &ids))
             }),
         };
         let Some(told) = told else { return Ok(None) };
@@ -247,7 +256,7 @@ impl Hub {
     /// the Patients linked to them; an auditor, and a program that may do everything, of all.
     fn may_ask_about(&self, access: &Access, patients: &[String]) -> Result<bool, Failure> {
         let Some(subject) = &access.subject else { return Ok(true) };
-        if subject.roles.iter().any(|role| matches!(role.as_str(), "auditor" | "system")) {
+        if is_told_of_all(access) {
             return Ok(access.of_type(audit_event()).is_ok());
         }
         if patients.is_empty() || access.of_type(audit_event()).is_err() {
@@ -275,25 +284,27 @@ fn part_at(persons: &[String], at: Option<usize>) -> Option<Part> {
     }
 }
 
-/// `ledger-42`, `log-7-1`
-fn parse(id: &str) -> Option<(&str, u64, Option<usize>)> {
-    let mut parts = id.split('-');
-    let kind = parts.next().filter(|kind| OWN_IDS.iter().any(|own| own.trim_end_matches('-') == *kind))?;
-    let number = parts.next()?.parse().ok()?;
-    let at = parts.next().map(str::parse).transpose().ok()?;
-    parts.next().is_none().then_some((kind, number, at))
+/// Whether someone is told of all persons, not of their own alone.
+fn is_told_of_all(access: &Access) -> bool {
+    let is_role = |role: &String| matches!(role.as_str(), "auditor" | "system");
+    access.subject.as_ref().is_none_or(|subject| subject.roles.iter().any(is_role))
+}
+
+/// Ids as someone gets them.
+fn ids_for(access: &Access, ledger: &Ledger) -> Ids {
+    if is_told_of_all(access) { Ids::plain(ledger) } else { Ids::sealed(ledger) }
 }
 
 fn searchset(
     told: &[Told],
     request: &AuditEventRequest,
-    next: Option<Cursor>,
+    next: Option<&str>,
     stored: u64,
     ledger: &Ledger,
     base: &str,
 ) -> String {
     let path = format!("{base}/AuditEvent");
-    let own = request.cursor.map(Cursor::encode);
+    let own = request.cursor_given.as_deref();
     let mut json = JsonWriter::new();
     json.object(|b| {
         b.member("resourceType", "Bundle");
@@ -302,9 +313,9 @@ fn searchset(
             b.member("timestamp", &format_instant(newest.record.instant));
         }
         b.name("link").array(|list| {
-            bundle::link(list, "self", &bundle::address(&path, &request.understood, own.as_deref()));
-            if let Some(next) = next {
-                bundle::link(list, "next", &bundle::address(&path, &request.understood, Some(&next.encode())));
+            bundle::link(list, "self", &bundle::address(&path, &request.understood, own));
+            if next.is_some() {
+                bundle::link(list, "next", &bundle::address(&path, &request.understood, next));
             }
         });
         if told.is_empty() && stored == 0 {
@@ -341,15 +352,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_ids_are_told_from_others() {
-        assert_eq!(parse("ledger-42"), Some(("ledger", 42, None)));
-        assert_eq!(parse("log-7-1"), Some(("log", 7, Some(1))));
-        for other in ["ledger", "ledger-", "ledger-x", "log-1-2-3", "other-1", "ledger-1-", "1"] {
-            assert_eq!(parse(other), None, "{other}");
-        }
-    }
-
-    #[test]
     fn a_person_is_named_by_number() {
         let persons = ["p".to_owned(), "q".to_owned()];
         assert_eq!(Part::of(&persons, &["q".to_owned()]), Part::Person(2, "q".to_owned()));
@@ -357,9 +359,6 @@ mod tests {
         assert_eq!(Part::of(&persons, &[]), Part::Whole);
         assert_eq!(part_at(&persons, Some(2)), Some(Part::Person(2, "q".to_owned())));
         assert_eq!(part_at(&persons, Some(3)), None);
-        assert_eq!(
-            part_at(&persons, Some(0)).map(|part| part.id("ledger", 4)).as_deref(),
-            Some("ledger-4-0")
-        );
+        assert_eq!(part_at(&persons, Some(0)).map(|part| part.at()), Some(Some(0)));
     }
 }

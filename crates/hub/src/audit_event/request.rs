@@ -6,7 +6,7 @@ use fhir::{DateTime, Issue, IssueType};
 use ledger::Filter;
 use search::query::Pair;
 
-use crate::{Failure, Hub, Kind};
+use crate::{Access, Failure, Hub, Kind};
 
 /// Where a page goes on: before these numbers of the ledger and the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct AuditEventRequest {
     pub(super) filter: Filter,
     pub(super) count: Option<usize>,
     pub(super) cursor: Option<Cursor>,
+    /// The same as it was given away.
+    pub(super) cursor_given: Option<String>,
     pub(super) understood: Vec<Pair>,
 }
 
@@ -61,10 +63,18 @@ impl AuditEventRequest {
     ///
     /// # Errors
     /// What is not understood.
-    pub fn read(hub: &Hub, patient: Option<&str>, pairs: &[Pair]) -> Result<AuditEventRequest, Failure> {
+    pub fn read(
+        hub: &Hub,
+        access: &Access,
+        patient: Option<&str>,
+        pairs: &[Pair],
+    ) -> Result<AuditEventRequest, Failure> {
         let mut request = AuditEventRequest::default();
+        let cursor = pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, text)| text.clone());
+        let pairs = &hub.opened_pairs(access, pairs)?;
         let mut issues = Vec::new();
         request.patients.extend(patient.map(str::to_owned));
+        request.cursor_given = cursor;
         for (name, text) in pairs {
             match request.take(hub, name, text) {
                 Ok(()) if matches!(name.as_str(), "_cursor" | "_ledger") => {}

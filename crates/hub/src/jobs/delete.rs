@@ -3,8 +3,6 @@
 //! It is previewed first: what it would delete is counted, and that number is what allows it. The job deletes what the search
 //! found at the moment it was asked for, in groups; what was changed since then is left, and told.
 
-use std::path::Path;
-
 use fhir::date_time::{Micros, format_instant};
 use fhir::json::JsonWriter;
 use fhir::{Issue, IssueType, TypeId, r4};
@@ -12,6 +10,7 @@ use search::query::Pair;
 use serde::{Deserialize, Serialize};
 use store::{Action, Command, Place, Seat};
 
+use super::file::Folder;
 use super::refused::Refused;
 use crate::{Access, Failure, Hub, Kind, once_key};
 
@@ -149,8 +148,8 @@ fn preview(count: u64, names: &[String]) -> String {
 }
 
 impl BulkDelete {
-    /// The files it made.
-    pub fn files(&self) -> impl Iterator<Item = &str> {
+    /// The files it made, and how long they are.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, u64)> {
         self.refused.file().into_iter()
     }
 
@@ -176,7 +175,7 @@ impl BulkDelete {
     pub(super) fn run(
         mut self,
         hub: &Hub,
-        folder: &Path,
+        folder: Folder<'_>,
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(&BulkDelete, u64, u64) -> Result<(), Failure>,
     ) -> Result<Option<BulkDelete>, Failure> {

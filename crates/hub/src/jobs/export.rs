@@ -6,9 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 
 use ::access::Subject;
@@ -22,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use store::{Found, Kept, Place, Swept, Wanted};
 
 use super::failed;
+use super::file::{Folder, OutFile};
 use crate::{Access, Failure, Hub};
 
 /// What is exported.
@@ -44,7 +42,15 @@ pub struct Output {
     pub file: String,
     /// How many lines.
     pub count: u64,
+    /// How long the file is.
     bytes: u64,
+}
+
+impl Output {
+    /// Its name, and how long it is.
+    pub(super) fn length(&self) -> (&str, u64) {
+        (&self.file, self.bytes)
+    }
 }
 
 /// An export, as asked for and as far as it has come.
@@ -198,17 +204,13 @@ impl Hub {
 
 /// The files under way.
 struct Files<'f> {
-    folder: &'f Path,
-    open: BTreeMap<String, (BufWriter<File>, Output)>,
+    folder: Folder<'f>,
+    open: BTreeMap<String, (OutFile, Output)>,
 }
 
 impl Files<'_> {
     /// Opens a file where the last checkpoint left it.
-    fn open(
-        &mut self,
-        name: &str,
-        known: Option<&Output>,
-    ) -> Result<&mut (BufWriter<File>, Output), Failure> {
+    fn open(&mut self, name: &str, known: Option<&Output>) -> Result<&mut (OutFile, Output), Failure> {
         match self.open.entry(name.to_owned()) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
@@ -218,34 +220,25 @@ impl Files<'_> {
                     count: 0,
                     bytes: 0,
                 });
-                let path = self.folder.join(&output.file);
-                let open = || -> std::io::Result<File> {
-                    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-                    file.set_len(output.bytes)?;
-                    file.seek(SeekFrom::End(0))?;
-                    Ok(file)
-                };
-                let file = open().map_err(|e| failed(&e, &path))?;
-                Ok(entry.insert((BufWriter::with_capacity(256 << 10, file), output)))
+                let file = self.folder.open(&output.file, output.bytes);
+                let file = file.map_err(|e| failed(&e, &self.folder.path.join(&output.file)))?;
+                Ok(entry.insert((file, output)))
             }
         }
     }
 
     fn line(&mut self, name: &str, known: Option<&Output>, text: &str) -> Result<(), Failure> {
-        let path = self.folder.to_owned();
+        let path = self.folder.path;
         let (file, output) = self.open(name, known)?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.write_all(b"\n"))
-            .map_err(|e| failed(&e, &path))?;
+        file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(|e| failed(&e, path))?;
         output.count += 1;
-        output.bytes += text.len() as u64 + 1;
         Ok(())
     }
 
     /// Brings what was written to the disk, and says how far each file has come.
     fn sync(&mut self, files: &mut BTreeMap<String, Output>) -> Result<(), Failure> {
         for (name, (file, output)) in &mut self.open {
-            file.flush().and_then(|()| file.get_ref().sync_data()).map_err(|e| failed(&e, self.folder))?;
+            output.bytes = file.sync().map_err(|e| failed(&e, self.folder.path))?;
             files.insert(name.clone(), output.clone());
         }
         Ok(())
@@ -302,7 +295,7 @@ impl Export {
     pub(super) fn run(
         mut self,
         hub: &Hub,
-        folder: &Path,
+        folder: Folder<'_>,
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(&Export, u64, u64) -> Result<(), Failure>,
     ) -> Result<Option<Export>, Failure> {

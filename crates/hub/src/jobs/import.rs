@@ -6,7 +6,6 @@
 //! the rest goes on.
 
 use std::io::{BufRead, BufReader, Read as _};
-use std::path::Path;
 
 use fhir::date_time::{Micros, format_instant};
 use fhir::issue::nearest;
@@ -15,6 +14,7 @@ use fhir::{Issue, IssueType, Resource, r4};
 use serde::{Deserialize, Serialize};
 use store::Command;
 
+use super::file::Folder;
 use super::refused::{Refused, RefusedFile};
 use crate::subscriptions::Caller;
 use crate::{Access, Failure, Hub, Kind, once_key};
@@ -220,8 +220,8 @@ fn pass_line(lines: &mut impl BufRead) -> std::io::Result<()> {
 }
 
 impl Import {
-    /// The files it made.
-    pub fn files(&self) -> impl Iterator<Item = &str> {
+    /// The files it made, and how long they are.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, u64)> {
         self.refused.file().into_iter()
     }
 
@@ -252,7 +252,7 @@ impl Import {
     pub(super) fn run(
         mut self,
         hub: &Hub,
-        folder: &Path,
+        folder: Folder<'_>,
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(&Import, u64, u64) -> Result<(), Failure>,
     ) -> Result<Option<Import>, Failure> {

@@ -6,13 +6,17 @@
 //! makes the same as if nothing had happened.
 
 mod delete;
+mod erase;
 mod export;
+mod file;
 mod import;
 mod refused;
 
 pub use delete::{BulkDelete, BulkDeleteRequest};
+pub use erase::Erase;
 pub(crate) use export::NAMES as EXPORT_NAMES;
 pub use export::{Export, ExportLevel, ExportRequest, Output};
+pub use file::MadeFile;
 pub use import::{Import, ImportRequest};
 
 use std::path::{Path, PathBuf};
@@ -24,8 +28,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ::access::Subject;
 use fhir::IssueType;
 use fhir::date_time::Micros;
+use sealing::{FileKey, FrameReader};
 use serde::{Deserialize, Serialize};
 
+use self::file::Folder;
 use crate::{Access, Failure, Hub, Kind};
 
 /// What a finished job made is kept this long.
@@ -71,6 +77,8 @@ pub enum Work {
     Import(Import),
     /// `$bulk-delete`
     Delete(BulkDelete),
+    /// `$erase`
+    Erase(Box<Erase>),
 }
 
 impl Work {
@@ -84,16 +92,17 @@ impl Work {
             (Work::Export(export), Some(subject)) => {
                 export.subject().is_some_and(|own| of(own) == of(subject))
             }
-            (Work::Import(_) | Work::Delete(_), Some(_)) => false,
+            (Work::Import(_) | Work::Delete(_) | Work::Erase(_), Some(_)) => false,
         }
     }
 
-    /// The files it made.
-    fn files(&self) -> Vec<&str> {
+    /// The files it made, and how long they are.
+    fn files(&self) -> Vec<(&str, u64)> {
         match self {
-            Work::Export(export) => export.outputs().map(|o| o.file.as_str()).collect(),
+            Work::Export(export) => export.outputs().map(Output::length).collect(),
             Work::Import(import) => import.files().collect(),
             Work::Delete(delete) => delete.files().collect(),
+            Work::Erase(_) => Vec::new(),
         }
     }
 
@@ -104,6 +113,7 @@ impl Work {
             Work::Export(export) => export.manifest(address),
             Work::Import(import) => import.manifest(address),
             Work::Delete(delete) => delete.manifest(address),
+            Work::Erase(erase) => erase.manifest(),
         }
     }
 
@@ -111,7 +121,8 @@ impl Work {
     fn run(
         self,
         hub: &Hub,
-        folder: &Path,
+        jobs: &Jobs,
+        folder: Folder<'_>,
         is_over: &dyn Fn() -> bool,
         checkpoint: &mut dyn FnMut(Work, u64, u64) -> Result<(), Failure>,
     ) -> Result<Option<Work>, Failure> {
@@ -131,12 +142,19 @@ impl Work {
                     checkpoint(Work::Delete(d.clone()), done, total)
                 })?
                 .map(Work::Delete),
+            Work::Erase(erase) => erase
+                .run(hub, jobs, is_over, &mut |e, done, total| {
+                    checkpoint(Work::Erase(Box::new(e.clone())), done, total)
+                })?
+                .map(|erase| Work::Erase(Box::new(erase))),
         })
     }
 }
 
 struct Inner {
     folder: PathBuf,
+    /// What the files are sealed with, if they are.
+    key: Option<FileKey>,
     jobs: Mutex<Vec<Entry>>,
     wake: Mutex<Sender<()>>,
     is_stopping: AtomicBool,
@@ -145,6 +163,13 @@ struct Inner {
 struct Entry {
     job: Job,
     is_cancelled: Arc<AtomicBool>,
+}
+
+impl Entry {
+    /// An erasure goes before what waits; the rest in the order it came.
+    fn turn(&self) -> (bool, &str) {
+        (!matches!(self.job.work, Work::Erase(_)), &self.job.id)
+    }
 }
 
 /// The jobs of a hub.
@@ -173,16 +198,16 @@ fn failed(error: &std::io::Error, path: &Path) -> Failure {
 }
 
 impl Jobs {
-    /// The jobs kept in a folder; those under way go on.
+    /// The jobs kept in a folder, sealed if there is a key; those under way go on.
     ///
     /// # Errors
     /// If the folder cannot be read or made.
-    pub fn start(hub: Hub, folder: PathBuf) -> std::io::Result<Jobs> {
+    pub fn start(hub: Hub, folder: PathBuf, key: Option<FileKey>) -> std::io::Result<Jobs> {
         std::fs::create_dir_all(&folder)?;
         let mut jobs = Vec::new();
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
-            match std::fs::read(path.join("job.json")) {
+            match file::read_job(&path.join("job.json"), key.as_ref()) {
                 Ok(bytes) => match serde_json::from_slice::<Job>(&bytes) {
                     Ok(job) => jobs.push(Entry { job, is_cancelled: Arc::default() }),
                     // Working state has an expiry, whoever wrote it.
@@ -202,11 +227,11 @@ impl Jobs {
                 }
             }
         }
-        jobs.sort_by(|a, b| a.job.id.cmp(&b.job.id));
+        jobs.sort_by(|a, b| a.turn().cmp(&b.turn()));
         let (wake, woken) = channel();
         let _ = wake.send(());
         let (jobs, wake) = (Mutex::new(jobs), Mutex::new(wake));
-        let inner = Arc::new(Inner { folder, jobs, wake, is_stopping: AtomicBool::new(false) });
+        let inner = Arc::new(Inner { folder, key, jobs, wake, is_stopping: AtomicBool::new(false) });
         let worker = Jobs { inner };
         let own = worker.clone();
         std::thread::Builder::new().name("jobs".to_owned()).spawn(move || own.work(&hub, &woken))?;
@@ -251,7 +276,10 @@ impl Jobs {
         let path = self.path(&id);
         std::fs::create_dir_all(&path).map_err(|e| failed(&e, &path))?;
         self.keep(&job).map_err(|e| failed(&e, &path))?;
-        self.with(|jobs| jobs.push(Entry { job, is_cancelled: Arc::default() }));
+        self.with(|jobs| {
+            jobs.push(Entry { job, is_cancelled: Arc::default() });
+            jobs.sort_by(|a, b| a.turn().cmp(&b.turn()));
+        });
         self.wake();
         Ok(id)
     }
@@ -263,11 +291,19 @@ impl Jobs {
     }
 
     /// A file a finished job made.
-    #[must_use]
-    pub fn file(&self, id: &str, name: &str) -> Option<PathBuf> {
-        let job = self.job(id).filter(|job| job.state == State::Done)?;
-        let is_its = job.work.files().contains(&name);
-        is_its.then(|| self.path(id).join(name))
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn file(&self, id: &str, name: &str) -> std::io::Result<Option<MadeFile>> {
+        let Some(job) = self.job(id).filter(|job| job.state == State::Done) else { return Ok(None) };
+        let Some((_, length)) = job.work.files().into_iter().find(|(file, _)| *file == name) else {
+            return Ok(None);
+        };
+        let path = self.path(id).join(name);
+        Ok(Some(match &self.inner.key {
+            Some(key) => MadeFile::Sealed(Box::new(FrameReader::open(&path, length, key)?)),
+            None => MadeFile::Clear(path),
+        }))
     }
 
     /// Ends a job and removes what it made; whether it was known.
@@ -287,13 +323,41 @@ impl Jobs {
         true
     }
 
+    /// Ends every job but one whose folder holds something; how many.
+    pub(crate) fn end_those(
+        &self,
+        but: &str,
+        holds: &dyn Fn(&Path) -> std::io::Result<bool>,
+    ) -> Result<u64, Failure> {
+        let folder = &self.inner.folder;
+        let mut ended = 0;
+        for entry in std::fs::read_dir(folder).map_err(|e| failed(&e, folder))? {
+            let path = entry.map_err(|e| failed(&e, folder))?.path();
+            let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if id == but || !path.is_dir() {
+                continue;
+            }
+            match holds(&path) {
+                Ok(true) => {
+                    if !self.cancel(&id) {
+                        // One that does not read.
+                        std::fs::remove_dir_all(&path).map_err(|e| failed(&e, &path))?;
+                    }
+                    ended += 1;
+                }
+                Ok(false) => {}
+                // Another ended it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(&error, &path)),
+            }
+        }
+        Ok(ended)
+    }
+
     fn keep(&self, job: &Job) -> std::io::Result<()> {
-        use std::io::Write as _;
         let path = self.path(&job.id);
         let unfinished = path.join("job.new");
-        let mut file = std::fs::File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec(job)?)?;
-        file.sync_all()?;
+        file::write_job(&unfinished, &serde_json::to_vec(job)?, self.inner.key.as_ref())?;
         std::fs::rename(unfinished, path.join("job.json"))
     }
 
@@ -334,9 +398,10 @@ impl Jobs {
 
     fn run(&self, hub: &Hub, mut job: Job, is_cancelled: &AtomicBool) {
         let path = self.path(&job.id);
+        let folder = Folder { path: &path, key: self.inner.key.as_ref() };
         let is_over =
             || is_cancelled.load(Ordering::Relaxed) || self.inner.is_stopping.load(Ordering::Relaxed);
-        let outcome = job.work.clone().run(hub, &path, &is_over, &mut |work, done, total| {
+        let outcome = job.work.clone().run(hub, self, folder, &is_over, &mut |work, done, total| {
             job.work = work;
             job.state = State::Working { done, total };
             self.note(&job)

@@ -1,14 +1,13 @@
 //! What a job could not do: a file of OperationOutcomes, a line each, that goes on where the last checkpoint left it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fhir::Issue;
 use fhir::json::JsonWriter;
 use serde::{Deserialize, Serialize};
 
 use super::failed;
+use super::file::{Folder, OutFile};
 use crate::{Failure, outcome};
 
 /// Its name.
@@ -26,20 +25,20 @@ pub(super) struct Refused {
 /// The file under way.
 pub(super) struct RefusedFile {
     path: PathBuf,
-    file: File,
+    file: OutFile,
     count: u64,
 }
 
 impl Refused {
-    /// The file's name, if there is anything in it.
-    pub(super) fn file(self) -> Option<&'static str> {
-        (self.count > 0).then_some(FILE)
+    /// The file's name and length, if there is anything in it.
+    pub(super) fn file(self) -> Option<(&'static str, u64)> {
+        (self.count > 0).then_some((FILE, self.bytes))
     }
 
     /// The manifest's `error`.
     pub(super) fn write(self, json: &mut JsonWriter, address: &dyn Fn(&str) -> String) {
         json.name("error").array(|list| {
-            if let Some(file) = self.file() {
+            if let Some((file, _)) = self.file() {
                 list.object(|o| {
                     o.member("type", "OperationOutcome");
                     o.member("url", &address(file));
@@ -50,15 +49,9 @@ impl Refused {
     }
 
     /// Opens the file where the last checkpoint left it.
-    pub(super) fn open(self, folder: &Path) -> Result<RefusedFile, Failure> {
-        let path = folder.join(FILE);
-        let open = || -> std::io::Result<File> {
-            let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-            file.set_len(self.bytes)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        };
-        let file = open().map_err(|e| failed(&e, &path))?;
+    pub(super) fn open(self, folder: Folder<'_>) -> Result<RefusedFile, Failure> {
+        let path = folder.path.join(FILE);
+        let file = folder.open(FILE, self.bytes).map_err(|e| failed(&e, &path))?;
         Ok(RefusedFile { path, file, count: self.count })
     }
 }
@@ -76,7 +69,7 @@ impl RefusedFile {
 
     /// Brings it to the disk; how far it has come.
     pub(super) fn sync(&mut self) -> Result<Refused, Failure> {
-        let bytes = self.file.sync_data().and_then(|()| self.file.stream_position());
+        let bytes = self.file.sync();
         Ok(Refused { count: self.count, bytes: bytes.map_err(|e| failed(&e, &self.path))? })
     }
 }

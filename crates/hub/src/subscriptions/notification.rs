@@ -71,7 +71,7 @@ impl Told {
         let entry = reader.entry(event.place)?;
         let command: Option<&Command> = match &entry.content {
             Logged::Transaction(commands) => commands.get(event.index as usize),
-            Logged::Settings(_) => None,
+            Logged::Settings(_) | Logged::Redaction(_) => None,
         };
         let found =
             command.and_then(|c| Some((c, r4().resource_numbered(c.type_number)?, Kind::of(c.operation)?)));

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 
+mod matrix;
 mod oracle;
 mod world;
 
@@ -12,8 +13,8 @@ use std::sync::Arc;
 
 use fhir::{Limits, r4};
 use hub::{
-    Access, AuditEventRequest, Audited, EverythingRequest, Hub, Kind, OsEntropy, SearchLimits, SearchRequest,
-    SystemClock, WriteOptions,
+    Access, AuditEventRequest, Audited, EverythingRequest, HistoryLevel, HistoryQuery, Hub, Kind, OsEntropy,
+    SearchLimits, SearchRequest, SystemClock, WriteOptions,
 };
 use proptest::prelude::*;
 use store::{Options, Store};
@@ -214,7 +215,7 @@ proptest! {
 
     /// Of two hubs that differ only in what a person may not see, the person learns nothing about the difference.
     #[test]
-    fn what_is_not_seen_cannot_be_told(world in world(), other in world(), deeds in proptest::collection::vec((0..6u8, 0..6u8), 1..12)) {
+    fn what_is_not_seen_cannot_be_told(world in world(), other in world(), deeds in proptest::collection::vec((0..17u8, 0..6u8), 1..24)) {
         // The other hub has the first one's record of person 0 (and who is joined with them), and another of everyone else.
         let mine = world.joined(0);
         let mut second = World { links: world.links.clone(), ..other };
@@ -228,7 +229,7 @@ proptest! {
         let accesses: Vec<Access> = hubs.iter().map(|h| h.access_of(&Arc::new(person.clone()), "test").unwrap()).collect();
         let own: BTreeMap<usize, String> = BTreeMap::new();
         for (deed, target) in deeds {
-            let said: Vec<String> = hubs.iter().zip(&accesses).map(|(hub, access)| act(hub, access, deed, target, &own)).collect();
+            let said: Vec<String> = hubs.iter().zip(&accesses).map(|(hub, access)| without_chosen_ids(&act(hub, access, deed, target, &own))).collect();
             prop_assert_eq!(&said[0], &said[1], "deed {} on {}", deed, target);
         }
     }
@@ -293,6 +294,93 @@ fn act(hub: &Hub, access: &Access, deed: u8, target: u8, _own: &BTreeMap<usize, 
         4 => {
             format!("{:?}", found(hub, access, "Condition", &format!("code=c{}&_summary=count", target % 3)))
         }
+        5 => {
+            let level = HistoryLevel::Instance(observation, format!("b{target}"));
+            let page = hub.history(access, &level, &HistoryQuery::default());
+            format!("{:?}", page.map(|p| p.entries.len()).map_err(|f| (f.kind, f.issues)))
+        }
+        6 => match hub.vread(access, observation, &format!("b{target}"), "1", None) {
+            Ok(kept) => strip(kept.json()),
+            Err(failure) => format!("{failure:?}"),
+        },
+        7 => {
+            let owner = (r4().resource_type("Patient").unwrap(), format!("p{}", target % 4));
+            let request = EverythingRequest::read(hub, &[]).unwrap();
+            let answer = hub.everything(access, (owner.0, &owner.1), &request, "http://h", &[]);
+            // The Bundle itself has an id and a moment of its own.
+            let urls = |bundle: String| {
+                bundle
+                    .split("\"fullUrl\":\"")
+                    .skip(1)
+                    .map(|u| u.split('"').next().unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>()
+            };
+            format!("{:?}", answer.map(urls).map_err(|f| (f.kind, f.issues)))
+        }
+        8 => format!(
+            "{:?}",
+            found(
+                hub,
+                access,
+                "Patient",
+                "_revinclude=Observation:subject&_revinclude=Condition:subject&_revinclude=Encounter:subject&_total=accurate"
+            )
+        ),
+        9 => format!(
+            "{:?}",
+            found(
+                hub,
+                access,
+                "Patient",
+                &format!("_has:Observation:subject:code=c{}&_sort=family", target % 3)
+            )
+        ),
+        10 => format!(
+            "{:?}",
+            found(
+                hub,
+                access,
+                "Observation",
+                &format!("subject:Patient.family=F{}&_sort=-date&_include=*", target % 4)
+            )
+        ),
+        11 | 12 => {
+            // A condition that could find another's, one or several.
+            let criteria = format!("code=c{}", target % 3);
+            let outcome = if deed == 11 {
+                hub.delete_by(access, condition, &criteria, &WriteOptions::default())
+            } else {
+                let json = r#"{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://s","code":"c9"}]},"subject":{"reference":"Patient/p0"},"performer":[{"reference":"Patient/p0"}]}"#;
+                let resource = fhir::json::parse(json.as_bytes(), &hub.limits).unwrap();
+                hub.update_by(access, resource.root(), &criteria, &WriteOptions::default())
+            };
+            told(outcome.and_then(|p| hub.submit_and_wait(p)))
+        }
+        13 | 14 => {
+            // Versions named in advance: a conflict would say that something is there.
+            let options = match deed {
+                13 => WriteOptions { if_match: Some(u64::from(target)), ..WriteOptions::default() },
+                _ => WriteOptions { must_be_new: true, ..WriteOptions::default() },
+            };
+            let id = format!("b{target}");
+            let json = format!(
+                r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"text":"mine"}},"subject":{{"reference":"Patient/p0"}},"performer":[{{"reference":"Patient/p0"}}]}}"#
+            );
+            let resource = fhir::json::parse(json.as_bytes(), &hub.limits).unwrap();
+            told(hub.update(access, resource.root(), &id, &options).and_then(|p| hub.submit_and_wait(p)))
+        }
+        15 => {
+            // References to what may be another's, and to what never was.
+            let json = format!(
+                r#"{{"resourceType":"Observation","status":"final","code":{{"text":"mine"}},"subject":{{"reference":"Patient/p0"}},"performer":[{{"reference":"Patient/p0"}}],"derivedFrom":[{{"reference":"Observation/b{target}"}}],"focus":[{{"reference":"Condition?code=c{}"}}]}}"#,
+                target % 3
+            );
+            let resource = fhir::json::parse(json.as_bytes(), &hub.limits).unwrap();
+            told(
+                hub.create(access, resource.root(), &WriteOptions::default())
+                    .and_then(|p| hub.submit_and_wait(p)),
+            )
+        }
         _ => {
             // A conditional create whose condition could find another's.
             let json = r#"{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://s","code":"cx"}]},"subject":{"reference":"Patient/p0"},"performer":[{"reference":"Patient/p0"}]}"#;
@@ -301,15 +389,30 @@ fn act(hub: &Hub, access: &Access, deed: u8, target: u8, _own: &BTreeMap<usize, 
                 if_none_exist: Some(format!("code=c{}", target % 3)),
                 ..WriteOptions::default()
             };
-            let outcome = hub.create(access, resource.root(), &options).and_then(|p| hub.submit_and_wait(p));
-            format!(
-                "{:?}",
-                outcome
-                    .map(|o| o.commands.iter().map(|c| (c.effect, c.version)).collect::<Vec<_>>())
-                    .map_err(|f| (f.kind, f.issues))
-            )
+            told(hub.create(access, resource.root(), &options).and_then(|p| hub.submit_and_wait(p)))
         }
     }
+}
+
+/// Ids the hub chose are random.
+fn without_chosen_ids(said: &str) -> String {
+    let is_chosen = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let mut out = String::new();
+    for part in said.split_inclusive(|c| !is_part(c)) {
+        let word = part.trim_end_matches(|c| !is_part(c));
+        out.push_str(if is_chosen(word) { "chosen" } else { word });
+        out.push_str(&part[word.len()..]);
+    }
+    out
+}
+
+/// What a writer learns: effects and version numbers, or why not.
+fn told(outcome: Result<store::Outcome, hub::Failure>) -> String {
+    let effects = |o: store::Outcome| {
+        o.commands.into_iter().map(|c| (c.effect, c.version, c.missing)).collect::<Vec<_>>()
+    };
+    format!("{:?}", outcome.map(effects).map_err(|f| (f.kind, f.issues)))
 }
 
 #[test]
@@ -455,12 +558,12 @@ fn who_looked_is_told_to_the_person_and_to_nobody_beside() {
     let audited = Audited { action: ledger::Action::Search, status: 200, ..Audited::default() };
     hub.audit(&clinician, audited).unwrap().unwrap();
     let asked = |access: &Access, patient: Option<&str>| {
-        let request = AuditEventRequest::read(&hub, patient, &[]).unwrap();
+        let request = AuditEventRequest::read(&hub, access, patient, &[]).unwrap();
         hub.audit_events(access, &request, "http://h").map_err(|failure| failure.kind)
     };
     // The person sees who it was, and no other person.
     let own = asked(&of("person"), Some("p0")).unwrap();
-    assert!(own.contains("Patient/p0") && own.contains("ledger-1-") && !own.contains("Patient/p1"), "{own}");
+    assert!(own.contains("Patient/p0") && !own.contains("ledger-1-") && !own.contains("Patient/p1"), "{own}");
     for (name, patient) in
         [("person", None), ("person", Some("p1")), ("clinician", Some("p0")), ("clinician", None)]
     {
@@ -473,6 +576,157 @@ fn who_looked_is_told_to_the_person_and_to_nobody_beside() {
     let event = event.split('"').next().unwrap();
     assert!(by_id(&of("person"), event).unwrap().is_some());
     // What one may not see is not there.
-    assert_eq!(by_id(&of("person"), "ledger-1").unwrap(), None);
+    for plain in ["ledger-1", "ledger-1-1", "log-1-1"] {
+        assert_eq!(by_id(&of("person"), plain).unwrap(), None, "numbers count others' reads");
+    }
+    assert!(by_id(&Access::open("test"), "ledger-1-1").unwrap().is_some());
+    assert!(by_id(&Access::open("test"), event).unwrap().is_some());
+    // Nor does the place in the chain say it.
+    assert!(whole.contains("StructureDefinition/ledger-record") && !own.contains("ledger-record"), "{own}");
+    // A page's cursor is sealed, and for whom it was made.
+    let page =
+        AuditEventRequest::read(&hub, &of("person"), Some("p0"), &[("_count".to_owned(), "1".to_owned())]);
+    let first = hub.audit_events(&of("person"), &page.unwrap(), "http://h").unwrap();
+    let cursor = first.split("_cursor=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let at = |access: &Access| {
+        let pairs = [("_cursor".to_owned(), cursor.clone())];
+        AuditEventRequest::read(&hub, access, Some("p0"), &pairs).map(|_| ())
+    };
+    assert!(at(&of("person")).is_ok() && at(&clinician).is_err() && at(&Access::open("test")).is_err());
     assert_eq!(by_id(&clinician, event).unwrap(), None);
+}
+
+/// A Consent of person 2 with these members of its provision.
+fn consent(provision: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Consent","id":"d","status":"active","scope":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},"category":[{{"text":"privacy"}}],"patient":{{"reference":"Patient/p2"}},"policyRule":{{"text":"own"}},"provision":{{{provision}}}}}"#
+    )
+}
+
+/// A hub where o0 cares for person 2, whose Observation is b0.
+fn cared_for(path: &Path) -> Hub {
+    let world = World {
+        links: Vec::new(),
+        encounters: vec![(2, 0)],
+        observations: vec![(Some(2), 0)],
+        conditions: Vec::new(),
+        consents: Vec::new(),
+    };
+    filled(path, &world)
+}
+
+#[test]
+fn a_consent_ends_with_its_time_whether_or_not_anything_is_written_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = cared_for(directory.path());
+    let subject = subjects().into_iter().find(|(n, _)| *n == "clinician").unwrap().1;
+    let clinician = hub.access_of(&Arc::new(subject), "test").unwrap();
+    let observation = r4().resource_type("Observation").unwrap();
+    let is_seen = || hub.read(&clinician, observation, "b0", None).is_ok();
+    assert!(is_seen());
+    let end = fhir::date_time::format_instant(hub::now() + 1_500_000);
+    put(&hub, &Access::open("test"), "d", &consent(&format!(r#""type":"deny","period":{{"end":"{end}"}}"#)))
+        .unwrap();
+    assert!(!is_seen());
+    let began = std::time::Instant::now();
+    while !is_seen() {
+        assert!(began.elapsed().as_secs() < 10, "the denial did not end");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(began.elapsed().as_millis() > 500, "it ended before its time");
+}
+
+#[test]
+fn a_consent_may_name_a_team_a_group_or_a_role() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = cared_for(directory.path());
+    let all = Access::open("test");
+    let of = |name: &str| {
+        let subject = subjects().into_iter().find(|(n, _)| *n == name).unwrap().1;
+        hub.access_of(&Arc::new(subject), "test").unwrap()
+    };
+    let observation = r4().resource_type("Observation").unwrap();
+    let is_seen = |name: &str| hub.read(&of(name), observation, "b0", None).is_ok();
+    let say = |provision: &str| put(&hub, &all, "d", &consent(provision)).unwrap();
+    let deny = |actor: &str| say(&format!(r#""type":"deny","actor":[{{"role":{{"text":"x"}},{actor}}}]"#));
+    let referred = |to: &str| format!(r#""reference":{{"reference":"{to}"}}"#);
+    let write = |id: &str, json: &str| put(&hub, &all, id, json).unwrap();
+    for (id, json) in [
+        (
+            "in",
+            r#"{"resourceType":"CareTeam","id":"in","participant":[{"member":{"reference":"Practitioner/x"}}]}"#,
+        ),
+        (
+            "over",
+            r#"{"resourceType":"CareTeam","id":"over","participant":[{"member":{"reference":"Practitioner/x"},"period":{"end":"2020-01-01"}}]}"#,
+        ),
+        (
+            "ended",
+            r#"{"resourceType":"CareTeam","id":"ended","status":"inactive","participant":[{"member":{"reference":"Practitioner/x"}}]}"#,
+        ),
+        (
+            "out",
+            r#"{"resourceType":"CareTeam","id":"out","participant":[{"member":{"reference":"Practitioner/y"}}]}"#,
+        ),
+        (
+            "gi",
+            r#"{"resourceType":"Group","id":"gi","type":"practitioner","actual":true,"member":[{"entity":{"reference":"Group/gn"}}]}"#,
+        ),
+        (
+            "gn",
+            r#"{"resourceType":"Group","id":"gn","type":"practitioner","actual":true,"member":[{"entity":{"reference":"Practitioner/x"}}]}"#,
+        ),
+        (
+            "go",
+            r#"{"resourceType":"Group","id":"go","type":"practitioner","actual":true,"member":[{"entity":{"reference":"Practitioner/x"},"inactive":true}]}"#,
+        ),
+        (
+            "ri",
+            r#"{"resourceType":"PractitionerRole","id":"ri","practitioner":{"reference":"Practitioner/x"},"organization":{"reference":"Organization/o0"}}"#,
+        ),
+        (
+            "ro",
+            r#"{"resourceType":"PractitionerRole","id":"ro","practitioner":{"reference":"Practitioner/x"},"organization":{"reference":"Organization/o1"}}"#,
+        ),
+    ] {
+        write(id, json);
+    }
+    for (actor, is_member) in [
+        ("CareTeam/in", true),
+        ("CareTeam/over", false),
+        ("CareTeam/ended", false),
+        ("CareTeam/out", false),
+        ("Group/gi", true),
+        ("Group/go", false),
+        ("PractitionerRole/ri", true),
+        ("PractitionerRole/ro", false),
+        // Nobody knows who is in it: a denial may mean anyone.
+        ("Group/unknown", true),
+    ] {
+        deny(&referred(actor));
+        assert_eq!(is_seen("clinician"), !is_member, "denied to {actor}");
+    }
+    // Who joins is meant from then on.
+    deny(&referred("CareTeam/out"));
+    assert!(is_seen("clinician"));
+    write(
+        "out",
+        r#"{"resourceType":"CareTeam","id":"out","participant":[{"member":{"reference":"Practitioner/x"}}]}"#,
+    );
+    assert!(!is_seen("clinician"));
+    // A permission to whom nobody knows is one to nobody.
+    let permit = |actor: &str| say(&format!(r#""type":"permit","actor":[{actor}]"#));
+    permit(r#"{"role":{"text":"my cousin"},"reference":{"display":"Taro"}}"#);
+    assert!(!is_seen("researcher"));
+    permit(r#"{"role":{"text":"x"},"reference":{"reference":"Group/unknown"}}"#);
+    assert!(!is_seen("researcher"));
+    let role = |code: &str| {
+        format!(
+            r#"{{"role":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/practitioner-role","code":"{code}"}}]}},"reference":{{"display":"any"}}}}"#
+        )
+    };
+    permit(&role("doctor"));
+    assert!(!is_seen("researcher"));
+    permit(&role("researcher"));
+    assert!(is_seen("researcher"));
 }

@@ -9,18 +9,28 @@ use std::sync::Arc;
 
 use auth::{Auth, Kind, Refusal};
 use axum::Router;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use crate::edge::rates::TooMany;
-use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-/// Addresses that apps in browsers of other origins may use. No cookie ever goes with such a request.
-pub(crate) fn cross_origin() -> CorsLayer {
+/// Addresses that pages of other origins may use: what the hub says of itself, those of any; the record and tokens, those of a
+/// registered client (SMART App Launch 2.2). No cookie ever goes with such a request.
+pub(crate) fn cross_origin(auth: &Arc<Auth>) -> CorsLayer {
+    let auth = Arc::clone(auth);
+    let is_allowed = move |origin: &HeaderValue, request: &Parts| {
+        let path = request.uri.path();
+        path == "/fhir/metadata"
+            || path.contains("/.well-known/")
+            || path == "/auth/jwks"
+            || origin.to_str().is_ok_and(|origin| auth.is_origin_of_client(origin))
+    };
     CorsLayer::new()
-        .allow_origin(Any)
+        .allow_origin(AllowOrigin::predicate(is_allowed))
         .allow_methods(AllowMethods::list([
             Method::GET,
             Method::POST,
@@ -54,7 +64,7 @@ pub(crate) fn routes(auth: &Arc<Auth>) -> Router {
         .route("/auth/register", post(token::register))
         .route("/auth/userinfo", get(token::user_info).post(token::user_info))
         .route("/auth/jwks", get(token::key_set))
-        .layer(cross_origin())
+        .layer(cross_origin(auth))
         // A session's, so of this hub's own pages only.
         .route("/auth/launch", post(launch::launch))
         .with_state(Arc::clone(auth))
@@ -64,7 +74,7 @@ pub(crate) fn routes(auth: &Arc<Auth>) -> Router {
                 .route("/.well-known/smart-configuration", described(auth))
                 .route("/.well-known/openid-configuration", described(auth))
                 .route("/.well-known/oauth-authorization-server", described(auth))
-                .layer(cross_origin()),
+                .layer(cross_origin(auth)),
         )
 }
 

@@ -40,7 +40,13 @@ pub(super) async fn token(State(auth): State<Arc<Auth>>, request: Request) -> Re
             let why = format!("grant_type is one of {}", known.join(", "));
             return Err(Refusal::new(Kind::UnsupportedGrantType, why));
         }
-        let client = auth.authenticate(&form.shown()?)?;
+        let shown = form.shown()?;
+        let is_unnamed = [shown.id, shown.secret, shown.assertion].iter().all(Option::is_none);
+        let client = match form.value("refresh_token").filter(|_| is_unnamed && grant_type == "refresh_token")
+        {
+            Some(refresh) => auth.holder_of_refresh(refresh)?,
+            None => auth.authenticate(&shown)?,
+        };
         match grant_type {
             "authorization_code" => auth.exchange_code(
                 &client,

@@ -359,7 +359,7 @@ fn run_search(
     };
     if is_of_ledger(call, Some(name), compartment, pairs) {
         let patient = compartment.map(|(_, id)| id.as_str());
-        let asked = AuditEventRequest::read(&call.app.hub, patient, pairs)?;
+        let asked = AuditEventRequest::read(&call.app.hub, &call.access, patient, pairs)?;
         return Ok(Answer::json(200, call.app.hub.audit_events(&call.access, &asked, &call.base)?));
     }
     let resource_type = type_named(name)?;

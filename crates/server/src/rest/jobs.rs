@@ -5,12 +5,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use fhir::{Issue, IssueType, TypeId, r4};
 use hub::{
-    BulkDeleteRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs, Kind, Work,
+    BulkDeleteRequest, EraseRequest, ExportLevel, ExportRequest, Failure, ImportRequest, Job, JobState, Jobs,
+    Kind, MadeFile, Work,
 };
 use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
 
-use super::{Answer, Call, respond_with_issue};
+use super::{Answer, Call, made_file, respond_with_issue};
 use crate::{Shared, audit, identity};
 
 const NDJSON: &str = "application/fhir+ndjson";
@@ -79,6 +80,26 @@ pub(super) async fn bulk_delete(
     app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
 }
 
+/// `$erase`
+pub(super) async fn erase(mut call: Call, request: Request, id: String) -> Result<Answer, Failure> {
+    let headers = request.headers().clone();
+    super::operation::parameters(&mut call, request).await?;
+    let asked = EraseRequest::read(&call.pairs)?;
+    let app = Shared::clone(&call.app);
+    let work = move || {
+        let (hub, job) = (&call.app.hub, call.app.hub.new_id());
+        call.access.reads();
+        if asked.is_preview {
+            return Ok(Answer::json(200, hub.erasure_preview(&call.access, &id, &asked)?));
+        }
+        hub.may_erase()?;
+        must_be_async(&headers)?;
+        let erase = hub.erasure(&call.access, &id, &asked, job.clone())?;
+        accepted(&call, jobs(&call)?.submit(job, Work::Erase(Box::new(erase)))?)
+    };
+    app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
+}
+
 /// `$export`
 pub(super) fn export(call: &Call, headers: &HeaderMap, level: ExportLevel) -> Result<Answer, Failure> {
     must_be_async(headers)?;
@@ -105,6 +126,7 @@ pub(super) fn status(call: &Call, id: &str) -> Result<Answer, Failure> {
         JobState::Working { done, total } => {
             let progress = match total {
                 0 => "waiting".to_owned(),
+                total if matches!(job.work, Work::Erase(_)) => format!("step {} of {total}", done + 1),
                 total => format!("{done} of about {total} resources"),
             };
             let answer = Answer::empty(202).with(header::RETRY_AFTER, RETRY.to_owned());
@@ -143,7 +165,11 @@ pub(crate) async fn file(
 ) -> Response {
     let access = identity::of_request(&app, &request);
     let own = app.jobs.as_ref().filter(|jobs| jobs.job(&id).is_some_and(|job| job.work.is_for(&access)));
-    let Some(path) = own.and_then(|jobs| jobs.file(&id, &name)) else {
+    let found = own.map_or(Ok(None), |jobs| jobs.file(&id, &name));
+    if let Err(error) = &found {
+        tracing::error!(%error, "a job's file cannot be opened");
+    }
+    let Ok(Some(made)) = found else {
         return respond_with_issue(
             404,
             &Issue::error(IssueType::NotFound, format!("there is no file {name} of job {id}")),
@@ -157,12 +183,13 @@ pub(crate) async fn file(
             return super::respond(super::of_failure(&failure));
         }
     }
-    match ServeFile::new(path).oneshot(request).await {
-        Ok(response) => {
-            let mut response = response.into_response();
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
-            response
-        }
-        Err(never) => match never {},
-    }
+    let mut response = match made {
+        MadeFile::Clear(path) => match ServeFile::new(path).oneshot(request).await {
+            Ok(response) => response.into_response(),
+            Err(never) => match never {},
+        },
+        MadeFile::Sealed(reader) => made_file::answer(reader),
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+    response
 }

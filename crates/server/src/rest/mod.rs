@@ -8,6 +8,7 @@ mod format;
 mod get;
 mod headers;
 mod jobs;
+mod made_file;
 mod operation;
 mod patch;
 mod subscriptions;

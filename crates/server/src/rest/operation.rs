@@ -122,6 +122,9 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             let json = app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))?;
             Ok(Answer::json(200, json))
         }
+        ("$erase", Place::Instance(t, id)) if t == r4().well_known().patient && method == Method::POST => {
+            jobs::erase(call, request, id).await
+        }
         ("$lastn", Place::Type(t)) if r4().type_name(t) == "Observation" => lastn(call, request).await,
         ("$stats", Place::Type(t)) if r4().type_name(t) == "Observation" => stats(call, request).await,
         ("$match", Place::Type(t)) if r4().type_name(t) == "Patient" && method == Method::POST => {

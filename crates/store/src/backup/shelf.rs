@@ -49,6 +49,18 @@ pub trait Shelf {
     /// Forgets what was staged.
     fn discard(&self);
 
+    /// The names of all files that lie there.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    fn files(&self) -> Result<Vec<String>, Error>;
+
+    /// Removes a file that the manifest does not name. It is gone when this returns.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    fn remove(&self, file: &str) -> Result<(), Error>;
+
     /// Examines a segment as far as that is cheap, before anything is made of a backup.
     ///
     /// # Errors
@@ -223,6 +235,20 @@ impl Shelf for Folder {
 
     fn discard(&self) {
         let _ = std::fs::remove_file(self.path.join(UNFINISHED_SEGMENT));
+    }
+
+    fn files(&self) -> Result<Vec<String>, Error> {
+        let listed = || -> std::io::Result<Vec<String>> {
+            let entries = std::fs::read_dir(&self.path)?;
+            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+        };
+        listed().map_err(|e| failed(&self.path, &e))
+    }
+
+    fn remove(&self, file: &str) -> Result<(), Error> {
+        let path = self.path.join(file);
+        let remove = || std::fs::remove_file(&path).and_then(|()| File::open(&self.path)?.sync_all());
+        remove().map_err(|e| failed(&path, &e))
     }
 
     fn check(&self, segment: &Segment) -> Result<(), Error> {

@@ -6,6 +6,7 @@
 
 mod destroy;
 mod numbering;
+mod redact;
 mod references;
 mod resolve;
 mod rights;
@@ -30,7 +31,7 @@ use crate::layout::{once, totals};
 use crate::numbers::{PackedId, Place};
 use crate::proposal::{CommandOutcome, Effect, Outcome, Proposal, Rejection};
 use crate::references::ReferencePolicy;
-use crate::search::SystemNames;
+use crate::search::Memory;
 
 /// What tells the time.
 pub trait Clock: Send {
@@ -57,7 +58,7 @@ pub(crate) struct Fold {
     totals: FxHashMap<u8, u64>,
     symbols: FxHashMap<String, u32>,
     classes: FxHashMap<(u8, u8), u16>,
-    systems: SystemNames,
+    memory: Memory,
     pub(crate) references: ReferencePolicy,
 }
 
@@ -68,11 +69,13 @@ pub(crate) struct Recorded {
     pub(crate) nonces: Vec<Option<[u8; NONCE_BYTES]>>,
     pub(crate) resolved: Vec<Vec<(String, u8, PackedId)>>,
     pub(crate) criteria: Vec<Option<String>>,
+    /// Of an entry that texts were taken out of: by which one, and the chain value it keeps.
+    pub(crate) redacted: Option<(Place, [u8; CHAIN_BYTES])>,
 }
 
 impl Fold {
     /// The fold of a store as it stands; `None` if its log is empty.
-    pub(crate) fn open(engine: &Engine, systems: SystemNames) -> Result<Option<Fold>, Error> {
+    pub(crate) fn open(engine: &Engine, memory: Memory) -> Result<Option<Fold>, Error> {
         let view = View::newest(engine)?;
         let Some(value) = view.get(Family::State, counters_key())? else { return Ok(None) };
         let counters = Counters::decode(&value)
@@ -92,7 +95,7 @@ impl Fold {
             totals: FxHashMap::default(),
             symbols: FxHashMap::default(),
             classes: FxHashMap::default(),
-            systems,
+            memory,
             references: ReferencePolicy::default(),
         }))
     }
@@ -102,7 +105,7 @@ impl Fold {
         engine: &Engine,
         settings: Settings,
         instant: Micros,
-        systems: SystemNames,
+        memory: Memory,
     ) -> Result<Fold, Error> {
         let zone = zone(&settings)?;
         let mut fold = Fold {
@@ -114,7 +117,7 @@ impl Fold {
             totals: FxHashMap::default(),
             symbols: FxHashMap::default(),
             classes: FxHashMap::default(),
-            systems,
+            memory,
             references: ReferencePolicy::default(),
         };
         let entry = Entry {
@@ -122,6 +125,7 @@ impl Fold {
             circumstances: log::Circumstances::default(),
             once: None,
             content: Content::Settings(settings),
+            redacted_by: None,
         };
         let mut transaction = Transaction::new(&mut fold, engine, instant)?;
         transaction.append(&entry);
@@ -153,6 +157,7 @@ impl Fold {
             circumstances,
             once: None,
             content: Content::Settings(settings),
+            redacted_by: None,
         });
         let done = transaction.finish();
         engine.write(done.batch)?;
@@ -219,7 +224,7 @@ impl Fold {
             self.symbols.clear();
         }
         for (uri, number) in changes.new_symbols {
-            self.systems.learn(&uri, number);
+            self.memory.systems.learn(&uri, number);
             self.symbols.insert(uri, number);
         }
         self.symbols.extend(changes.symbols);

@@ -28,7 +28,7 @@ impl Transaction<'_> {
         is_decided_now: bool,
     ) -> Result<(), Rejection> {
         let policy = self.fold.references;
-        if is_decided_now && policy == ReferencePolicy::Refuse {
+        if is_decided_now && policy == ReferencePolicy::Refuse && !self.may_break_references {
             self.check_deletions(outcomes)?;
         }
         let mut referred = std::mem::take(&mut self.referred);

@@ -12,7 +12,7 @@ use crate::numbers::{PackedId, ResourceNumber};
 use crate::proposal::{Action, CommandOutcome, Condition, Criteria, Effect, Proposal, Reason, Rejection};
 use crate::search::Searcher;
 
-impl Transaction<'_> {
+impl<'f> Transaction<'f> {
     /// Conditional creates that find one, and conditional references: what they mean is put in before anything is
     /// written.
     pub(super) fn resolve(
@@ -82,8 +82,8 @@ impl Transaction<'_> {
     }
 
     /// A search on the newest state.
-    pub(super) fn searcher(&self) -> Searcher<'_> {
-        Searcher::newest(self.view, self.fold.counters.place, self.fold.last_instant, &self.fold.systems)
+    pub(super) fn searcher(&self) -> Searcher<'f> {
+        Searcher::newest(self.view, self.fold.counters.place, self.fold.last_instant, &self.fold.memory)
     }
 
     /// The first resources that satisfy criteria, at most so many.

@@ -3,6 +3,7 @@
 //! What a writer may not see does not exist for them: an update of it is an update of nothing, a deletion deletes
 //! nothing, and the words are the same. What they may see and not change is refused.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use fhir::{IssueType, r4};
@@ -14,11 +15,25 @@ use crate::layout::heads::State;
 use crate::numbers::{PackedId, ResourceNumber, Seat};
 use crate::proposal::{Action, Command, CommandOutcome, Effect, Reason, Rejection};
 use crate::search::{Entries, Gate};
-use search::restriction::Restriction;
+use search::restriction::{Restriction, Rights};
 
-impl Transaction<'_> {
-    fn gate(&self, restriction: &Arc<Restriction>) -> Gate<'_> {
-        Gate::new(Arc::clone(restriction), self.searcher())
+/// What decides under each of a writer's rights.
+#[derive(Default)]
+pub(super) struct Gates<'f> {
+    read: OnceCell<Gate<'f>>,
+    create: OnceCell<Gate<'f>>,
+    update: OnceCell<Gate<'f>>,
+    delete: OnceCell<Gate<'f>>,
+}
+
+impl<'f> Transaction<'f> {
+    /// What decides under one of the writer's rights. The state before the transaction is asked throughout, so it is made once.
+    fn gate<'g>(&self, gate: &'g OnceCell<Gate<'f>>, restriction: &Arc<Restriction>) -> &'g Gate<'f> {
+        gate.get_or_init(|| Gate::new(Arc::clone(restriction), self.searcher()))
+    }
+
+    fn reading(&self, rights: &Rights) -> &Gate<'f> {
+        self.gate(&self.gates.read, &rights.read)
     }
 
     /// Whether what is there may be touched by a command. An outcome, if for the writer there is nothing to do.
@@ -36,16 +51,16 @@ impl Transaction<'_> {
             None => None,
         };
         let right = match &command.action {
-            Action::Delete => &rights.delete,
-            _ => &rights.update,
+            Action::Delete => self.gate(&self.gates.delete, &rights.delete),
+            _ => self.gate(&self.gates.update, &rights.update),
         };
         let mut may_act = false;
         let written = head.filter(|(_, head)| head.state != State::Unwritten);
         let seen = match &written {
             Some((number, head)) => {
                 let seat = head.seat(*number);
-                may_act = self.gate(right).admits(type_number, seat).map_err(Error::from)?;
-                may_act || self.gate(&rights.read).admits(type_number, seat).map_err(Error::from)?
+                may_act = right.admits(type_number, seat).map_err(Error::from)?;
+                may_act || self.reading(rights).admits(type_number, seat).map_err(Error::from)?
             }
             None => false,
         };
@@ -60,8 +75,11 @@ impl Transaction<'_> {
             Action::Delete | Action::Destroy { .. } if command.if_match.is_none() => {
                 Ok(Some(self.nothing_to_delete(command)))
             }
-            Action::Create { .. } if !self.is_numbered(type_number, id)? => Ok(None),
-            Action::Update { .. } if rights.may_choose_ids && !self.is_numbered(type_number, id)? => Ok(None),
+            Action::Create { .. } | Action::Update { .. }
+                if (command.has_new_id || rights.may_choose_ids) && !self.is_numbered(type_number, id)? =>
+            {
+                Ok(None)
+            }
             Action::Delete | Action::Destroy { .. } | Action::Replace { .. } | Action::Update { .. }
                 if command.if_match.is_some() =>
             {
@@ -94,7 +112,10 @@ impl Transaction<'_> {
     ) -> Result<(), Rejection> {
         let Some(rights) = &self.rights else { return Ok(()) };
         let given: Vec<_> = entries.iter().map(|e| (e.parameter, e.key.clone(), e.extra.clone())).collect();
-        let gate = self.gate(if is_new { &rights.create } else { &rights.update });
+        let gate = match is_new {
+            true => self.gate(&self.gates.create, &rights.create),
+            false => self.gate(&self.gates.update, &rights.update),
+        };
         if gate.decides(type_number, seat, &Entries::Given(&given)).map_err(Error::from)? {
             return Ok(());
         }
@@ -110,7 +131,7 @@ impl Transaction<'_> {
         let Some(rights) = &self.rights else { return Ok(true) };
         let head = self.head(number)?;
         // What the transaction itself writes is the writer's own.
-        Ok(head.place == self.place || self.gate(&rights.read).admits(type_number, head.seat(number))?)
+        Ok(head.place == self.place || self.reading(rights).admits(type_number, head.seat(number))?)
     }
 
     pub(super) fn nothing_to_delete(&self, command: &Command) -> CommandOutcome {

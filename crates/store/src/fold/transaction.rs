@@ -8,6 +8,7 @@ use rocksdb::WriteBatch;
 use rustc_hash::FxHashMap;
 use search::restriction::Rights;
 
+use super::rights::Gates;
 use super::{Entropy, Fold, Recorded};
 use crate::engine::{Engine, Families, Family, View};
 use crate::error::Error;
@@ -54,8 +55,13 @@ pub(super) struct Transaction<'f> {
     pub(super) command: usize,
     /// What the writer may do, if not everything.
     pub(super) rights: Option<Arc<Rights>>,
+    pub(super) gates: Gates<'f>,
     /// Whether the log is folded anew.
     pub(super) is_replay: bool,
+    /// Whether it may leave references to what it deletes.
+    pub(super) may_break_references: bool,
+    /// The chain value of an entry whose own bytes no longer give it.
+    pub(super) kept_chain: Option<[u8; CHAIN_BYTES]>,
     /// Resources this transaction has written, each once.
     pub(super) written: FxHashMap<ResourceNumber, usize>,
     pub(super) changes: Changes,
@@ -100,7 +106,10 @@ impl<'f> Transaction<'f> {
             referred: Vec::new(),
             command: 0,
             rights: None,
+            gates: Gates::default(),
             is_replay: false,
+            kept_chain: None,
+            may_break_references: false,
             written: FxHashMap::default(),
             changes: Changes {
                 counters: Counters { place, ..fold.counters },
@@ -116,11 +125,11 @@ impl<'f> Transaction<'f> {
     }
 
     pub(super) fn put(&mut self, family: Family, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        self.batch.put_cf(self.families.of(family), key, value);
+        self.families.put(&mut self.batch, family, key, value);
     }
 
     pub(super) fn delete(&mut self, family: Family, key: impl AsRef<[u8]>) {
-        self.batch.delete_cf(self.families.of(family), key);
+        self.families.delete(&mut self.batch, family, key);
     }
 
     pub(super) fn run(
@@ -131,6 +140,7 @@ impl<'f> Transaction<'f> {
     ) -> Result<Outcome, Rejection> {
         self.is_replay = recorded.is_some();
         self.rights = proposal.rights.take();
+        self.may_break_references = proposal.may_break_references;
         let mut found = vec![None; proposal.commands.len()];
         let mut resolved = vec![Vec::new(); proposal.commands.len()];
         if let Some(recorded) = recorded {
@@ -138,6 +148,9 @@ impl<'f> Transaction<'f> {
             resolved.resize(proposal.commands.len(), Vec::new());
         } else {
             self.resolve(&mut proposal, &mut found, &mut resolved)?;
+            for (text, ..) in resolved.iter_mut().flatten() {
+                *text = log::salted(text, &entropy.nonce());
+            }
         }
         let mut outcomes = Vec::with_capacity(proposal.commands.len());
         for (index, command) in proposal.commands.into_iter().enumerate() {
@@ -151,7 +164,7 @@ impl<'f> Transaction<'f> {
                 if_match: command.if_match.or(command.based_on),
                 criteria: match recorded {
                     Some(recorded) => recorded.criteria.get(index).cloned().flatten(),
-                    None => criteria_of(&command),
+                    None => criteria_of(&command).map(|text| log::salted(&text, &entropy.nonce())),
                 },
                 resolved: std::mem::take(&mut resolved[index]),
             };
@@ -160,6 +173,7 @@ impl<'f> Transaction<'f> {
         }
         self.note_broken(&mut outcomes, recorded.is_none())?;
         let instant = self.changes.instant;
+        self.kept_chain = recorded.and_then(|r| r.redacted).map(|(_, chain)| chain);
         if self.commands.is_empty() {
             // Nothing to record: not even the numbers given on the way.
             return Ok(Outcome { place: None, instant, is_repeated: false, commands: outcomes });
@@ -169,6 +183,7 @@ impl<'f> Transaction<'f> {
             circumstances: proposal.circumstances,
             once: proposal.once,
             content: Content::Transaction(std::mem::take(&mut self.commands)),
+            redacted_by: recorded.and_then(|r| r.redacted).map(|(by, _)| by),
         };
         self.append(&entry);
         Ok(Outcome { place: Some(self.place), instant, is_repeated: false, commands: outcomes })
@@ -260,7 +275,10 @@ impl<'f> Transaction<'f> {
     /// Appends an entry to the log, with what is known by it.
     pub(super) fn append(&mut self, entry: &Entry) {
         let bytes = entry.encode();
-        self.changes.chain = log::chain(&self.changes.chain, &bytes);
+        self.changes.chain = match self.kept_chain {
+            Some(chain) => chain,
+            None => log::chain(&self.changes.chain, &bytes),
+        };
         let value = [self.changes.chain.as_slice(), &bytes].concat();
         self.put(Family::Log, log::key(self.place), value);
         for (field, text) in (0u8..).zip(entry.circumstances.fields()) {

@@ -83,6 +83,9 @@ impl Transaction<'_> {
             self.referred.truncate(referred);
         }
         self.may_become(index, head.type_number, seat, id, &entries, !was_live)?;
+        let parameters =
+            old_rows.iter().map(|r| r.entry.parameter).chain(entries.iter().map(|e| e.parameter));
+        self.note_persons(head.type_number, &[old_seat, seat], parameters);
         let has_moved = has_rows && old_seat != seat;
         let mut change = if has_moved {
             rows::step(&[], entries, self.place)
@@ -187,6 +190,7 @@ impl Transaction<'_> {
         let seat = head.seat(number);
         let has_rows = head.since.0 > 0;
         let old_rows = if has_rows { self.old_rows(seat, &head)? } else { Vec::new() };
+        self.note_persons(head.type_number, &[seat], old_rows.iter().map(|r| r.entry.parameter));
         for group in rows::end(&old_rows) {
             self.end_row(
                 head.type_number,
@@ -241,6 +245,22 @@ impl Transaction<'_> {
             instant: self.changes.instant,
             missing: Vec::new(),
         })
+    }
+
+    /// Notes that what searches remember of persons changes: links of Patients, and Consents.
+    fn note_persons(&self, type_number: u8, seats: &[Seat], mut changed: impl Iterator<Item = u8>) {
+        let well_known = r4().well_known();
+        let persons = &self.fold.memory.persons;
+        if r4().resource_number(well_known.consent) == Some(type_number) {
+            for seat in seats {
+                persons.consents_change(seat.person, self.place);
+            }
+        } else if r4().resource_number(well_known.patient) == Some(type_number) {
+            let link = parameters().of(well_known.patient).named("link").map(|p| p.number);
+            if changed.any(|parameter| Some(parameter) == link) {
+                persons.links_change(self.place);
+            }
+        }
     }
 
     /// When a resource's current version was recorded, and its body (empty for a deletion).

@@ -26,7 +26,7 @@ impl Reader {
         let head = self.head(&self.view()?, r4().well_known().patient, id)?;
         let Some((number, _)) = head else { return Ok(vec![id.to_owned()]) };
         let linked = self.searcher(self.place(), budget)?.linked(number)?;
-        Ok(linked.into_iter().map(|n| Ok(self.name_of(n)?.1)).collect::<Result<_, Error>>()?)
+        Ok(linked.iter().map(|n| Ok(self.name_of(*n)?.1)).collect::<Result<_, Error>>()?)
     }
 
     /// The type and id a number stands for.

@@ -1,6 +1,6 @@
 //! Index rows that hold at a place, in key order, forwards or backwards.
 
-use rocksdb::DBRawIterator;
+use sealing::Cursor;
 
 use super::{Failure, Searcher};
 use crate::engine::Family;
@@ -11,8 +11,8 @@ use crate::numbers::{Place, SEAT_BYTES, Seat};
 /// Rows of a range of keys.
 pub(super) struct Rows<'v, 's> {
     searcher: &'s Searcher<'v>,
-    live: DBRawIterator<'v>,
-    past: Option<DBRawIterator<'v>>,
+    live: Cursor<'v>,
+    past: Option<Cursor<'v>>,
     at: Place,
     is_backward: bool,
     /// The current row: its key as a live row.
@@ -167,7 +167,10 @@ impl<'v, 's> Rows<'v, 's> {
     /// Takes over the row at the chosen iterator; whether it holds at the place.
     fn read(&mut self) -> Result<bool, Failure> {
         if self.is_past {
-            let Some((key, value)) = self.past.as_ref().and_then(|p| p.item()) else { return Ok(false) };
+            let Some((key, value)) = self.past.as_ref().and_then(|p| p.item()) else {
+                self.past.as_ref().map_or(Ok(()), Cursor::status)?;
+                return Ok(false);
+            };
             let (Some((key, from)), row) = (past::read_key(key), PastRow::decode(value)?) else {
                 return Ok(false);
             };
@@ -181,7 +184,10 @@ impl<'v, 's> Rows<'v, 's> {
             self.flags = row.flags;
             return Ok(true);
         }
-        let Some((key, value)) = self.live.item() else { return Ok(false) };
+        let Some((key, value)) = self.live.item() else {
+            self.live.status()?;
+            return Ok(false);
+        };
         let row = LiveRow::decode(value)?;
         if row.from > self.at {
             return Ok(false);

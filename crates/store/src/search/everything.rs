@@ -45,7 +45,7 @@ impl Searcher<'_> {
     ) -> Result<Vec<Found>, Failure> {
         let type_number = r4().resource_number(owner_type).unwrap_or(u8::MAX);
         let is_patient = owner_type == r4().well_known().patient;
-        let owners = if is_patient { self.linked(owner)? } else { vec![owner] };
+        let owners = if is_patient { self.linked(owner)?.to_vec() } else { vec![owner] };
         let targets: Vec<(u8, u64)> = owners.iter().map(|n| (type_number, n.0)).collect();
         let mut seen: FxHashSet<(u8, ResourceNumber)> = FxHashSet::default();
         let mut found = Vec::new();

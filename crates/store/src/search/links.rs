@@ -3,6 +3,8 @@
 //! An institution's own Patient stays as it came; a link makes it part of the person. Who is joined is read from the
 //! index like anything else, so it holds as of the search's place, and taking a link away undoes it.
 
+use std::sync::Arc;
+
 use fhir::definitions::SearchParameterType;
 use fhir::r4;
 use search::key::reference::{self, LOCAL, ReferenceKey, resource_bytes};
@@ -18,7 +20,19 @@ const MAX_LINKED: usize = 200;
 
 impl Searcher<'_> {
     /// A Patient and all Patients joined with it by links in either direction, itself first.
-    pub(crate) fn linked(&self, patient: ResourceNumber) -> Result<Vec<ResourceNumber>, Failure> {
+    pub(crate) fn linked(&self, patient: ResourceNumber) -> Result<Arc<[ResourceNumber]>, Failure> {
+        if !self.is_now {
+            return Ok(self.read_linked(patient)?.into());
+        }
+        if let Some(linked) = self.memory.persons.linked(patient, self.at) {
+            return Ok(linked);
+        }
+        let linked: Arc<[ResourceNumber]> = self.read_linked(patient)?.into();
+        self.memory.persons.remember_linked(patient, self.at, Arc::clone(&linked));
+        Ok(linked)
+    }
+
+    fn read_linked(&self, patient: ResourceNumber) -> Result<Vec<ResourceNumber>, Failure> {
         let patient_type = r4().well_known().patient;
         let (Some(type_number), Some(link)) =
             (r4().resource_number(patient_type), parameters().of(patient_type).named("link"))

@@ -22,6 +22,7 @@ mod gate;
 mod include;
 mod links;
 mod page;
+mod persons;
 mod plan;
 mod rows;
 mod sort;
@@ -41,6 +42,7 @@ pub use budget::{Budget, CRITERIA_ROWS};
 pub use everything::Wanted;
 pub(crate) use gate::{Entries, Gate};
 pub use page::{Cursor, Found, Page};
+pub(crate) use persons::Persons;
 
 use crate::engine::{Family, View};
 use crate::error::Error;
@@ -74,9 +76,9 @@ impl From<Failure> for Error {
     }
 }
 
-impl From<rocksdb::Error> for Failure {
-    fn from(error: rocksdb::Error) -> Failure {
-        Failure::Store(error.into())
+impl From<sealing::Fault> for Failure {
+    fn from(fault: sealing::Fault) -> Failure {
+        Failure::Store(fault.into())
     }
 }
 
@@ -84,6 +86,13 @@ impl From<rocksdb::Error> for Failure {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SystemNames {
     case_sensitive: Arc<RwLock<Vec<u32>>>,
+}
+
+/// What searches of a store remember together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) systems: SystemNames,
+    pub(crate) persons: Persons,
 }
 
 /// UCUM says that case matters; it is not among R4's own code systems.
@@ -128,7 +137,7 @@ pub(crate) struct Searcher<'v> {
     is_now: bool,
     /// The instant of that place.
     instant: Micros,
-    systems: SystemNames,
+    memory: Memory,
     budget: Budget,
     rows: RefCell<Option<rows::RowsReader<'v>>>,
     gate: Option<Gate<'v>>,
@@ -136,8 +145,8 @@ pub(crate) struct Searcher<'v> {
 
 impl<'v> Searcher<'v> {
     /// On the newest state, for the fold.
-    pub(crate) fn newest(view: View<'v>, at: Place, instant: Micros, systems: &SystemNames) -> Searcher<'v> {
-        Searcher::at(view, at, true, instant, systems, Budget::default())
+    pub(crate) fn newest(view: View<'v>, at: Place, instant: Micros, memory: &Memory) -> Searcher<'v> {
+        Searcher::at(view, at, true, instant, memory, Budget::default())
     }
 
     /// On the state as of a place.
@@ -146,7 +155,7 @@ impl<'v> Searcher<'v> {
         at: Place,
         is_now: bool,
         instant: Micros,
-        systems: &SystemNames,
+        memory: &Memory,
         budget: Budget,
     ) -> Searcher<'v> {
         Searcher {
@@ -154,7 +163,7 @@ impl<'v> Searcher<'v> {
             at,
             is_now,
             instant,
-            systems: systems.clone(),
+            memory: memory.clone(),
             budget,
             rows: RefCell::new(None),
             gate: None,
@@ -214,6 +223,6 @@ impl Numbers for Searcher<'_> {
     }
 
     fn case_sensitive_systems(&self) -> Vec<u32> {
-        self.systems.case_sensitive()
+        self.memory.systems.case_sensitive()
     }
 }

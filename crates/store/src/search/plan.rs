@@ -102,7 +102,9 @@ impl Searcher<'_> {
                 let number = self.number_of(type_number, id)?;
                 let owners = match number {
                     None => Vec::new(),
-                    Some(number) if *resource_type == r4().well_known().patient => self.linked(number)?,
+                    Some(number) if *resource_type == r4().well_known().patient => {
+                        self.linked(number)?.to_vec()
+                    }
                     Some(number) => vec![number],
                 };
                 let owners: Vec<(u8, u64)> = owners.into_iter().map(|n| (type_number, n.0)).collect();

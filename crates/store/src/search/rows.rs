@@ -1,6 +1,6 @@
 //! The entries of candidates, by seat.
 
-use rocksdb::DBRawIterator;
+use sealing::Cursor;
 
 use super::{Failure, Searcher};
 use crate::engine::Family;
@@ -9,7 +9,7 @@ use crate::numbers::{Place, Seat, descending_bytes};
 
 /// Reads one version's entries after another with one iterator, since candidates often are neighbours.
 pub(super) struct RowsReader<'v> {
-    iterator: DBRawIterator<'v>,
+    iterator: Cursor<'v>,
     key: Vec<u8>,
 }
 

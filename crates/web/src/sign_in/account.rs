@@ -1,9 +1,9 @@
-//! `/auth/account`: where one is signed in, what apps one allowed what, one's password and second factor.
+//! `/auth/account`: where one is signed in, what apps one allowed what, one's passkeys, password and second factor.
 
 use std::sync::Arc;
 
 use askama::Template;
-use auth::{Auth, Grant, Refusal, Session, User};
+use auth::{Auth, Grant, Kind, Passkey, Refusal, Session, User};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,9 +11,9 @@ use search::Zone;
 
 use super::guest::Guest;
 use super::wording::{Line, lines};
-use super::{Desk, Start, away, away_with_password, go, invitation, refused};
+use super::{Desk, Start, away, away_with_password, go, invitation, made_passkey, refused};
 use crate::calendar::written_moment;
-use crate::shell::{Shell, respond};
+use crate::shell::{Shell, respond, respond_with_passkeys};
 use crate::words::Words;
 
 /// A session, as it is shown.
@@ -35,6 +35,16 @@ struct GrantLine {
     lines: Vec<Line>,
 }
 
+/// A passkey, as it is shown.
+struct PasskeyLine {
+    id: String,
+    name: String,
+    created: String,
+    used: Option<String>,
+    is_synced: bool,
+    is_suspect: bool,
+}
+
 #[derive(Template)]
 #[template(path = "account.html")]
 struct AccountPage {
@@ -45,6 +55,18 @@ struct AccountPage {
     roles: Vec<String>,
     sessions: Vec<SessionLine>,
     grants: Vec<GrantLine>,
+    /// Whether an outside provider is the only way in.
+    is_managed: bool,
+    /// Whether passkeys can be made here.
+    has_passkeys: bool,
+    passkeys: Vec<PasskeyLine>,
+    /// What the browser is asked, where it can make a further one now.
+    passkey: Option<String>,
+    /// What a new one may be called.
+    device: String,
+    /// Whether ways in may be changed: not in a browser that was left open.
+    is_fresh: bool,
+    has_password: bool,
     has_code: bool,
     /// Secret and address of a second factor that is being set up.
     new_code: Option<(String, String)>,
@@ -69,7 +91,7 @@ fn drawn(desk: &Desk, guest: &Guest, told: Told) -> Result<AccountPage, Refusal>
     let words = guest.visit.words;
     let (auth, zone) = (&desk.auth, Zone::named(desk.zone));
     let Some((own, user)) = &guest.signed_in else {
-        return Err(Refusal::new(auth::Kind::LoginRequired, "nobody is signed in"));
+        return Err(Refusal::new(Kind::LoginRequired, "nobody is signed in"));
     };
     // As it is now, not as it was before what was just done.
     let user = auth.user(&user.id)?.unwrap_or_else(|| user.clone());
@@ -96,6 +118,19 @@ fn drawn(desk: &Desk, guest: &Guest, told: Told) -> Result<AccountPage, Refusal>
             lines: lines(words, &scopes),
         })
     };
+    let passkey = |own: Passkey| PasskeyLine {
+        id: own.id,
+        name: own.name,
+        created: written(own.created),
+        used: own.used.map(written),
+        is_synced: own.is_synced,
+        is_suspect: own.is_suspect,
+    };
+    let is_fresh = auth.is_fresh(own);
+    let asked = match is_fresh && !user.is_managed {
+        true => auth.ask_for_new_passkey(&user.id, &user.login, &user.name, &guest.token())?,
+        false => None,
+    };
     let role = |role: &String| words.say_code("role", role).unwrap_or_else(|| role.clone());
     Ok(AccountPage {
         shell: Shell::of(&guest.visit),
@@ -103,6 +138,13 @@ fn drawn(desk: &Desk, guest: &Guest, told: Told) -> Result<AccountPage, Refusal>
         roles: user.roles.iter().map(role).collect(),
         sessions: auth.sessions(&user.id)?.into_iter().map(session).collect(),
         grants: auth.grants(&user.id)?.into_iter().map(|g| grant(auth, g)).collect::<Result<_, _>>()?,
+        is_managed: user.is_managed,
+        has_passkeys: auth.relying_party().is_some() && !user.is_managed,
+        passkeys: auth.passkeys(&user.id)?.into_iter().map(passkey).collect(),
+        passkey: asked.map(|asked| asked.to_string()),
+        device: program(&guest.agent),
+        is_fresh,
+        has_password: user.has_password(),
         has_code: user.has_totp(),
         left: user.recovery_codes(),
         new_code: told.new_code,
@@ -116,7 +158,7 @@ fn drawn(desk: &Desk, guest: &Guest, told: Told) -> Result<AccountPage, Refusal>
 }
 
 /// The name in what a browser says of itself.
-fn program(agent: &str) -> String {
+pub(super) fn program(agent: &str) -> String {
     let known = [
         ("Edg/", "Edge"),
         ("OPR/", "Opera"),
@@ -140,6 +182,7 @@ async fn show(desk: Desk, guest: Guest, told: Told) -> Response {
     let status = if told.fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let visit = guest.visit.clone();
     match away(move || drawn(&desk, &guest, told)).await {
+        Ok(page) if page.passkey.is_some() => respond_with_passkeys(&visit, status, &page, ""),
         Ok(page) => respond(&visit, status, &page),
         Err(refusal) => refused(&visit, refusal),
     }
@@ -148,7 +191,9 @@ async fn show(desk: Desk, guest: Guest, told: Told) -> Response {
 /// Does what one of the page's forms asks.
 pub(super) async fn change((State(desk), guest): Start) -> Response {
     let words = guest.visit.words;
-    let Some((_, user)) = guest.signed_in.clone() else { return page((State(desk), guest)).await };
+    let Some((session, user)) = guest.signed_in.clone() else { return page((State(desk), guest)).await };
+    let is_fresh = desk.auth.is_fresh(&session);
+    let is_passkey = guest.field("action").ends_with("-passkey");
     if !guest.is_believed() {
         let told = Told { fault: Some(words.say("sign-in-late")), ..Told::default() };
         return show(desk, guest, told).await;
@@ -156,6 +201,10 @@ pub(super) async fn change((State(desk), guest): Start) -> Response {
     let field = |name: &str| guest.field(name).to_owned();
     let (auth, id, address) = (Arc::clone(&desk.auth), field("id"), guest.address.clone());
     let done = match guest.field("action") {
+        // Whoever is let go at the provider is gone here: there is no other way in.
+        "add-passkey" | "password" | "begin-code" | "confirm-code" if user.is_managed => {
+            Ok(Told { fault: Some(words.say("managed-elsewhere")), ..Told::default() })
+        }
         "end-session" => away(move || auth.end_session(&user.id, &id).map(|()| Told::default())).await,
         "end-grant" => away(move || end_grant(&auth, &user, &id)).await,
         "begin-code" => {
@@ -165,6 +214,28 @@ pub(super) async fn change((State(desk), guest): Start) -> Response {
             let code = field("code");
             away(move || confirm(&auth, &user, &code, &address, words)).await
         }
+        // Who finds a browser left open adds no way in of their own.
+        "add-passkey" | "name-passkey" | "remove-passkey" if !is_fresh => {
+            Ok(Told { fault: Some(words.say("fresh-first")), ..Told::default() })
+        }
+        "add-passkey" => {
+            let made = made_passkey(&guest, guest.field("passkey-name")).unwrap_or_default();
+            away(move || auth.add_passkey(&user, &made).map(|()| said(words, "passkey-is-set-up"))).await
+        }
+        "name-passkey" => {
+            let name = field("passkey-name");
+            away(move || auth.name_passkey(&user.id, &id, &name).map(|()| Told::default())).await
+        }
+        "remove-passkey" => {
+            let removed = move || {
+                auth.remove_passkey(&user.id, &id, &session.id).map(|()| said(words, "passkey-is-removed"))
+            };
+            away(removed).await
+        }
+        // Who has no password has nothing to show it by; a moment ago they signed in otherwise.
+        "password" if !user.has_password() && !is_fresh => {
+            Ok(Told { fault: Some(words.say("fresh-first")), ..Told::default() })
+        }
         "password" => {
             if guest.field("password") != guest.field("again") {
                 let told = Told { fault: Some(words.say("password-differs")), ..Told::default() };
@@ -172,13 +243,15 @@ pub(super) async fn change((State(desk), guest): Start) -> Response {
             }
             let (current, password) = (field("current"), field("password"));
             let changed = away_with_password(move || {
-                auth.sign_in(&user.login, &current, &address)?;
+                if user.has_password() {
+                    auth.sign_in(&user.login, &current, &address)?;
+                }
                 auth.set_password(&user.id, &password)
             });
             match changed.await {
                 // All sessions ended, this one too.
                 Ok(_) => return go("/auth/sign-in?return=%2Fauth%2Faccount", &[]),
-                Err(refusal) if refusal.kind == auth::Kind::InvalidRequest => {
+                Err(refusal) if refusal.kind == Kind::InvalidRequest => {
                     Ok(Told { fault: Some(invitation::will_not_do(words, &refusal)), ..Told::default() })
                 }
                 Err(refusal) => {
@@ -190,8 +263,20 @@ pub(super) async fn change((State(desk), guest): Start) -> Response {
     };
     match done {
         Ok(told) => show(desk, guest, told).await,
+        Err(refusal) if is_passkey && matches!(refusal.kind, Kind::InvalidRequest | Kind::LoginRequired) => {
+            let fault = match (refusal.kind, refusal.field) {
+                (Kind::LoginRequired, _) => words.say("sign-in-late"),
+                (_, Some(_)) => invitation::will_not_do(words, &refusal),
+                _ => words.say("passkey-will-not-do"),
+            };
+            show(desk, guest, Told { fault: Some(fault), ..Told::default() }).await
+        }
         Err(refusal) => refused(&guest.visit, refusal),
     }
+}
+
+fn said(words: Words, name: &str) -> Told {
+    Told { said: Some(words.say(name)), ..Told::default() }
 }
 
 /// Only one's own.
@@ -205,7 +290,7 @@ fn end_grant(auth: &Auth, user: &User, id: &str) -> Result<Told, Refusal> {
 fn confirm(auth: &Auth, user: &User, code: &str, address: &str, words: Words) -> Result<Told, Refusal> {
     match auth.confirm_totp(&user.id, code.trim(), address) {
         Ok(recovery) => Ok(Told { recovery, said: Some(words.say("code-is-set-up")), ..Told::default() }),
-        Err(refusal) if refusal.kind == auth::Kind::AccessDenied => Ok(Told {
+        Err(refusal) if refusal.kind == Kind::AccessDenied => Ok(Told {
             new_code: Some(auth.begin_totp(&user.id)?),
             fault: Some(words.say("sign-in-wrong")),
             ..Told::default()

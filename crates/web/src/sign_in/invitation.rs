@@ -1,17 +1,18 @@
-//! `/auth/invitation`: a link for one use, by which a password is set or the first operator comes in.
+//! `/auth/invitation`: a link for one use, by which a passkey or password is set or the first operator comes in.
 
 use std::sync::Arc;
 
 use askama::Template;
-use auth::{Invitation, Kind, Refusal, SHORTEST_PASSWORD};
+use auth::{Accepted, Invitation, Kind, Refusal, SHORTEST_PASSWORD, Way};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use fluent_bundle::FluentValue;
 
-use super::guest::{Guest, written};
-use super::{Start, away, away_with_password, enter, go, refused};
-use crate::shell::{Shell, respond};
+use super::account::program;
+use super::guest::Guest;
+use super::{Desk, Start, away, away_with_password, enter, go, made_passkey, refused};
+use crate::shell::{Shell, respond, respond_with_passkeys};
 use crate::words::Words;
 
 #[derive(Template)]
@@ -24,6 +25,9 @@ struct InvitationPage {
     login: String,
     name: String,
     rule: String,
+    /// What the browser is asked, where it can make a passkey, and for which user.
+    passkey: Option<String>,
+    user: String,
     fault: Option<String>,
 }
 
@@ -32,7 +36,38 @@ pub(super) fn rule(words: Words) -> String {
     words.say_with("password-rule", &[("count", FluentValue::from(SHORTEST_PASSWORD))])
 }
 
-fn show(guest: &Guest, secret: &str, invitation: &Invitation, fault: Option<String>) -> Response {
+/// Who comes in by a link.
+struct Invited {
+    id: String,
+    login: String,
+    /// What the browser is asked, where it can make a passkey.
+    passkey: Option<String>,
+}
+
+fn invited(desk: &Desk, guest: &Guest, invitation: &Invitation) -> Result<Invited, Refusal> {
+    let auth = &desk.auth;
+    let (id, login, name) = match invitation {
+        Invitation::FirstOperator => (auth.new_user_id()?, guest.field("login").to_owned(), String::new()),
+        Invitation::Password { user } => match auth.user(user)? {
+            Some(user) => (user.id, user.login, user.name),
+            None => return Err(Refusal::new(Kind::NotFound, "there is no such user")),
+        },
+    };
+    let asked = auth.ask_for_new_passkey(&id, &login, &name, &guest.token())?;
+    Ok(Invited { id, login, passkey: asked.map(|asked| asked.to_string()) })
+}
+
+fn show(
+    desk: &Desk,
+    guest: &Guest,
+    secret: &str,
+    invitation: &Invitation,
+    fault: Option<String>,
+) -> Response {
+    let invited = match invited(desk, guest, invitation) {
+        Ok(invited) => invited,
+        Err(refusal) => return refused(&guest.visit, refusal),
+    };
     let status = if fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let mut visit = guest.visit.clone();
     visit.pairs = vec![("secret".to_owned(), secret.to_owned())];
@@ -41,12 +76,17 @@ fn show(guest: &Guest, secret: &str, invitation: &Invitation, fault: Option<Stri
         form: guest.token(),
         secret: secret.to_owned(),
         is_first_operator: *invitation == Invitation::FirstOperator,
-        login: guest.field("login").to_owned(),
+        login: invited.login,
         name: guest.field("name").to_owned(),
         rule: rule(visit.words),
+        passkey: invited.passkey,
+        user: invited.id,
         fault,
     };
-    guest.remember(respond(&visit, status, &page))
+    guest.remember(match page.passkey {
+        Some(_) => respond_with_passkeys(&visit, status, &page, ""),
+        None => respond(&visit, status, &page),
+    })
 }
 
 /// Shows the form.
@@ -54,7 +94,7 @@ pub(super) async fn page((State(desk), guest): Start) -> Response {
     let secret = guest.visit.value("secret").unwrap_or_default().to_owned();
     let (auth, asked) = (Arc::clone(&desk.auth), secret.clone());
     match away(move || auth.invitation(&asked)).await {
-        Ok(invitation) => show(&guest, &secret, &invitation, None),
+        Ok(invitation) => show(&desk, &guest, &secret, &invitation, None),
         Err(refusal) => refused(&guest.visit, refusal),
     }
 }
@@ -69,28 +109,35 @@ pub(super) async fn accept((State(desk), guest): Start) -> Response {
         Err(refusal) => return refused(&guest.visit, refusal),
     };
     if !guest.is_believed() {
-        return show(&guest, &secret, &invitation, Some(words.say("sign-in-late")));
+        return show(&desk, &guest, &secret, &invitation, Some(words.say("sign-in-late")));
     }
-    let (password, again) = (guest.field("password").to_owned(), guest.field("again").to_owned());
-    if password != again {
-        return show(&guest, &secret, &invitation, Some(words.say("password-differs")));
-    }
-    let auth = Arc::clone(&desk.auth);
-    let (login, name, used) =
-        (guest.field("login").to_owned(), guest.field("name").to_owned(), secret.clone());
-    let accepted = away_with_password(move || auth.accept(&used, &login, &name, &password)).await;
-    match accepted {
-        // Who has a second factor shows it first.
-        Ok(user) if user.has_totp() => go("/auth/sign-in", &[]),
-        Ok(user) => match enter::begin(&desk, &guest, user, guest.agent.clone()).await {
-            Ok(session) => {
-                let cookie = written(desk.auth.session_cookie(), &session, desk.auth.is_secure());
-                go("/auth/account", &[cookie])
-            }
-            Err(refusal) => refused(&guest.visit, refusal),
-        },
+    let (login, name) = (guest.field("login").to_owned(), guest.field("name").to_owned());
+    let accepted = match made_passkey(&guest, &program(&guest.agent)) {
+        Some(made) => Accepted::Passkey { login, name, user: guest.field("user").to_owned(), made },
+        None if guest.field("password") != guest.field("again") => {
+            return show(&desk, &guest, &secret, &invitation, Some(words.say("password-differs")));
+        }
+        None => Accepted::Password { login, name, password: guest.field("password").to_owned() },
+    };
+    let is_passkey = matches!(accepted, Accepted::Passkey { .. });
+    let (auth, used) = (Arc::clone(&desk.auth), secret.clone());
+    match away_with_password(move || auth.accept(&used, &accepted)).await {
+        // Who has a second factor shows it first; a passkey is both.
+        Ok(user) if user.has_totp() && !is_passkey => go("/auth/sign-in", &[]),
+        Ok(user) => {
+            // Which passkey it was is known from its first use on.
+            let way = if is_passkey { Way::Passkey(String::new()) } else { Way::Password };
+            let begun = enter::begin(&desk, &guest, user, way).await;
+            enter::arrive(&desk, &guest, begun, "/auth/account")
+        }
+        Err(refusal) if refusal.kind == Kind::LoginRequired => {
+            show(&desk, &guest, &secret, &invitation, Some(words.say("sign-in-late")))
+        }
+        Err(refusal) if is_passkey && refusal.kind == Kind::InvalidRequest && refusal.field.is_none() => {
+            show(&desk, &guest, &secret, &invitation, Some(words.say("passkey-will-not-do")))
+        }
         Err(refusal) if refusal.kind == Kind::InvalidRequest => {
-            show(&guest, &secret, &invitation, Some(will_not_do(words, &refusal)))
+            show(&desk, &guest, &secret, &invitation, Some(will_not_do(words, &refusal)))
         }
         Err(refusal) => refused(&guest.visit, refusal),
     }
@@ -101,6 +148,9 @@ pub(super) fn will_not_do(words: Words, refusal: &Refusal) -> String {
     match refusal.field {
         Some("login") => words.say("login-rule"),
         Some("login-taken") => words.say("login-taken"),
+        Some("passkey-known") => words.say("passkey-known"),
+        Some("passkey-name") => words.say("passkey-name-rule"),
+        Some("passkey-last") => words.say("passkey-last"),
         _ => format!("{} {}", words.say("password-weak"), rule(words)),
     }
 }

@@ -1,6 +1,6 @@
 //! Where people sign in, allow apps what these ask for, and see what they allowed.
 //!
-//! Plain forms, no script. Each form carries a token that only the browser it was shown in can send back: it is made from
+//! Plain forms; the one script asks the browser for passkeys, and all works without it but these. Each form carries a token that only the browser it was shown in can send back: it is made from
 //! the session's cookie, or, before there is one, from a cookie that is set with the first form. Passwords and codes are
 //! never put into an address or a page.
 
@@ -9,11 +9,12 @@ mod consent;
 mod enter;
 mod guest;
 mod invitation;
+mod outside;
 mod wording;
 
 use std::sync::Arc;
 
-use auth::{Auth, Kind, Refusal};
+use auth::{Auth, Kind, MadePasskey, Refusal};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -41,6 +42,10 @@ pub fn sign_in_pages(auth: Arc<Auth>, zone: &str) -> Router {
     let zone: &'static str = Box::leak(zone.to_owned().into_boxed_str());
     Router::new()
         .route("/auth/sign-in", get(enter::page).post(enter::enter))
+        .route("/auth/passkey", post(enter::enter_by_passkey))
+        .route("/auth/outside", get(outside::end))
+        .route("/auth/outside/begin", get(outside::begin))
+        .route("/auth/outside/leave", get(outside::leave))
         .route("/auth/sign-out", post(enter::leave))
         .route("/auth/authorize", get(consent::ask).post(consent::posted))
         .route("/auth/consent", post(consent::decide))
@@ -82,6 +87,19 @@ fn go(place: &str, cookies: &[String]) -> Response {
 /// A refusal as a page.
 fn refused(visit: &Visit, refusal: Refusal) -> Response {
     Failure::Refused(refusal).page(visit)
+}
+
+/// The passkey in the form that was sent, if it has one.
+fn made_passkey(guest: &Guest, name: &str) -> Option<MadePasskey> {
+    let field = |name: &str| guest.field(name).to_owned();
+    let made = MadePasskey {
+        name: name.to_owned(),
+        client_data: field("client-data"),
+        attestation: field("attestation"),
+        transports: field("transports"),
+        browser: guest.token(),
+    };
+    (!made.attestation.is_empty()).then_some(made)
 }
 
 /// A place on this hub to come back to: a path, and nothing a browser would take for another host.

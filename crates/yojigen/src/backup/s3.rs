@@ -352,6 +352,17 @@ impl Shelf for ObjectStorage {
 
     fn discard(&self) {}
 
+    fn files(&self) -> Result<Vec<String>, Error> {
+        let here = self.runtime.block_on(self.store.list_with_delimiter(Some(&self.root())));
+        let here = here.map_err(|e| self.failed(None, &e))?;
+        Ok(here.objects.iter().filter_map(|o| Some(o.location.filename()?.to_owned())).collect())
+    }
+
+    fn remove(&self, file: &str) -> Result<(), Error> {
+        let removed = self.runtime.block_on(self.store.delete(&self.key(file)));
+        removed.map_err(|e| self.failed(Some(file), &e))
+    }
+
     /// Its size; its hash is compared when it is read.
     fn check(&self, segment: &Segment) -> Result<(), Error> {
         let found = self.runtime.block_on(self.store.head(&self.key(&segment.file)));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::KeyArguments;
 use clap::{Args, Subcommand};
 
 /// Who may see what, and why.
@@ -49,6 +50,8 @@ pub(crate) struct SubjectArguments {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// A role; may be given several times
     #[arg(long = "as", value_name = "ROLE", required = true)]
     pub roles: Vec<String>,
@@ -95,6 +98,8 @@ pub(crate) struct WhoArguments {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// As of this date or instant
     #[arg(long, value_name = "MOMENT")]
     pub at: Option<String>,

@@ -1,5 +1,6 @@
 //! What to do with a ledger.
 
+use super::KeyArguments;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -48,6 +49,8 @@ pub(crate) struct LedgerFilterArguments {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// Only those about this Patient, by id
     #[arg(long, value_name = "ID")]
     pub person: Option<String>,
@@ -91,6 +94,8 @@ pub(crate) struct LedgerVerifyArguments {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// A number and link noted before, number:link; may be given several times
     #[arg(long = "head", value_name = "HEAD")]
     pub heads: Vec<String>,
@@ -105,6 +110,8 @@ pub(crate) struct LedgerPruneArguments {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// Records before this date or instant go
     #[arg(long, value_name = "MOMENT")]
     pub before: String,

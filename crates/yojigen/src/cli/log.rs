@@ -1,5 +1,6 @@
 //! What to read of a log.
 
+use super::KeyArguments;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -33,6 +34,8 @@ pub(crate) struct LogShowArguments {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// With the texts that were written
     #[arg(long)]
     pub bodies: bool,
@@ -47,6 +50,8 @@ pub(crate) struct LogTailArguments {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// How many at most
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 10)]
     pub number: usize,

@@ -29,7 +29,7 @@ pub(crate) struct ServeArguments {
     /// Whether who looks at whom is recorded in the ledger; if nothing is said it is off with --open, else on
     #[arg(long, value_enum)]
     pub audit: Option<AuditArgument>,
-    /// Let $purge destroy what resources said, beyond recall
+    /// Let $purge and $erase destroy what resources said, beyond recall
     #[arg(long)]
     pub allow_purge: bool,
     /// From where $import may fetch files beside this machine: addresses under https://host/path; may be given several times
@@ -69,6 +69,18 @@ pub(crate) struct SignInArguments {
     /// Let apps register themselves (RFC 7591)
     #[arg(long)]
     pub allow_registration: bool,
+    /// The outside OpenID provider where people sign in too: its issuer identifier, letter for letter
+    #[arg(long, value_name = "URL", value_parser = crate::config::issuer, requires = "openid_client_id")]
+    pub openid_issuer: Option<String>,
+    /// What this hub is called at the outside provider
+    #[arg(long, value_name = "ID", requires = "openid_issuer")]
+    pub openid_client_id: Option<String>,
+    /// A file whose first line is the secret this hub has at the outside provider; read at each sign-in
+    #[arg(long, value_name = "FILE", requires = "openid_issuer")]
+    pub openid_client_secret_file: Option<PathBuf>,
+    /// A file that says what the outside provider's accounts mean here: whose are let in, which claims give which role
+    #[arg(long, value_name = "FILE", requires = "openid_issuer")]
+    pub openid_rules: Option<PathBuf>,
     /// A proxy that is believed when it names whom it speaks for (X-Forwarded-For); may be given several times
     #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
     pub trusted_proxies: Vec<std::net::IpAddr>,

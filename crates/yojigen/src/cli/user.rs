@@ -1,5 +1,6 @@
 //! Who may sign in.
 
+use super::KeyArguments;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -9,6 +10,8 @@ pub(crate) struct VaultArguments {
     /// The data directory; the hub may be serving
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub key: KeyArguments,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
@@ -52,9 +55,32 @@ Roles: person, proxy, clinician, pharmacist, registrar, operator, researcher, au
         /// Take the second factor away, which was lost
         #[arg(long)]
         without_code: bool,
+        /// Take all passkeys away: the device was lost, or another had the account
+        #[arg(long)]
+        without_passkeys: bool,
         /// The address the hub is known by, for the link
         #[arg(long, value_name = "URL", value_parser = crate::config::address)]
         url: Option<String>,
+        #[command(flatten)]
+        vault: VaultArguments,
+    },
+    /// Let a user in who signs in at the outside provider as somebody it knows
+    Link {
+        /// The login name
+        login: String,
+        /// The provider's issuer identifier, letter for letter
+        #[arg(long, value_name = "URL", value_parser = crate::config::issuer)]
+        issuer: String,
+        /// Who the user is there (sub)
+        #[arg(long, value_name = "SUBJECT")]
+        subject: String,
+        #[command(flatten)]
+        vault: VaultArguments,
+    },
+    /// Let a user in no more who signs in elsewhere; sessions end and apps lose access at once
+    Unlink {
+        /// The login name
+        login: String,
         #[command(flatten)]
         vault: VaultArguments,
     },

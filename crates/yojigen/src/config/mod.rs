@@ -16,7 +16,7 @@ mod settings;
 mod show;
 mod within;
 
-pub(crate) use settings::{address, zone};
+pub(crate) use settings::{address, issuer, zone};
 pub(crate) use show::run;
 pub(crate) use within::Within;
 
@@ -33,7 +33,11 @@ use settings::{Kind, Setting};
 /// The tasks that take settings from file and environment, those of `serve` that they have; `show` is of `config` and of `log`.
 const TASKS: &[&str] = &["serve", "import", "export", "backup", "restore", "doctor", "tail", "show"];
 /// And those of `user` and `client`, which have names that others have too.
-const VAULT_TASKS: &[&str] = &["add", "list", "disable", "enable", "password", "role", "remove"];
+const VAULT_TASKS: &[&str] =
+    &["add", "list", "disable", "enable", "password", "role", "link", "unlink", "remove"];
+/// Those that only have to find and open a data directory, and the settings that say how.
+const OPENING_TASKS: &[&str] = &["verify", "prune", "explain", "who", "compare", "rotate", "seal", "unseal"];
+const OPENING: &[&str] = &["data", "key-file", "key-command"];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +97,7 @@ pub(crate) fn read() -> Result<(Cli, Configuration), Vec<String>> {
     {
         return Err(vec![format!("{task} reads no configuration file; leave --config out")]);
     }
-    let told = if is_of_vault || TASKS.contains(&task) {
+    let told = if is_of_vault || TASKS.contains(&task) || OPENING_TASKS.contains(&task) {
         let data = matches.try_get_one::<PathBuf>("data").ok().flatten();
         let is_flag = matches.try_contains_id("data").unwrap_or(false)
             && matches.value_source("data") == Some(ValueSource::CommandLine);
@@ -110,6 +114,7 @@ pub(crate) fn read() -> Result<(Cli, Configuration), Vec<String>> {
     let matches = command.get_matches_from(&words);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let matches = deepest(&matches).1;
+    crate::key::take(matches).map_err(|finding| vec![finding])?;
     let values = if is_shown && task == "show" { in_effect(settings, matches, &told) } else { Vec::new() };
     Ok((cli, Configuration { values }))
 }
@@ -166,37 +171,50 @@ fn with_defaults(
         if matches!(task.get_name(), "config" | "log" | "user" | "client") {
             return with_defaults(task, settings, told, is_relaxed);
         }
+        if matches!(task.get_name(), "ledger" | "access" | "key") {
+            let opening: Vec<Setting> =
+                settings.iter().filter(|s| OPENING.contains(&s.name)).cloned().collect();
+            return with_defaults(task, &opening, told, is_relaxed);
+        }
+        if OPENING_TASKS.contains(&task.get_name()) {
+            return with_told(task, settings, told, is_relaxed);
+        }
         if !TASKS.contains(&task.get_name()) && !VAULT_TASKS.contains(&task.get_name()) {
             return task;
         }
-        task.mut_args(|argument| {
-            let Some(setting) = settings.iter().find(|s| Some(s.name) == argument.get_long()) else {
-                return argument;
-            };
-            let mut argument = argument;
-            if let (Kind::Number, Some(range)) = (setting.kind, setting.allowed.first()) {
-                let help = format!("{} [{range}]", setting.documentation);
-                argument = argument.help(help).hide_possible_values(true);
-            }
-            if setting.kind == Kind::Truth && matches!(argument.get_action(), ArgAction::SetTrue) {
-                // So that a flag can also take back what the file says.
-                argument = argument
-                    .action(ArgAction::Set)
-                    .value_parser(clap::value_parser!(bool))
-                    .num_args(0..=1)
-                    .require_equals(true)
-                    .value_name("true|false")
-                    .hide_possible_values(true)
-                    .default_missing_value("true")
-                    .default_value("false")
-                    .hide_default_value(true);
-            }
-            if let Some(told) = told.get(setting.name) {
-                argument = argument.required(false).default_values(told.values.clone());
-                return if setting.is_secret { argument.hide_default_value(true) } else { argument };
-            }
-            if is_relaxed { argument.required(false) } else { argument }
-        })
+        with_told(task, settings, told, is_relaxed)
+    })
+}
+
+/// A task with what was told as defaults.
+fn with_told(task: clap::Command, settings: &[Setting], told: &Values, is_relaxed: bool) -> clap::Command {
+    task.mut_args(|argument| {
+        let Some(setting) = settings.iter().find(|s| Some(s.name) == argument.get_long()) else {
+            return argument;
+        };
+        let mut argument = argument;
+        if let (Kind::Number, Some(range)) = (setting.kind, setting.allowed.first()) {
+            let help = format!("{} [{range}]", setting.documentation);
+            argument = argument.help(help).hide_possible_values(true);
+        }
+        if setting.kind == Kind::Truth && matches!(argument.get_action(), ArgAction::SetTrue) {
+            // So that a flag can also take back what the file says.
+            argument = argument
+                .action(ArgAction::Set)
+                .value_parser(clap::value_parser!(bool))
+                .num_args(0..=1)
+                .require_equals(true)
+                .value_name("true|false")
+                .hide_possible_values(true)
+                .default_missing_value("true")
+                .default_value("false")
+                .hide_default_value(true);
+        }
+        if let Some(told) = told.get(setting.name) {
+            argument = argument.required(false).default_values(told.values.clone());
+            return if setting.is_secret { argument.hide_default_value(true) } else { argument };
+        }
+        if is_relaxed { argument.required(false) } else { argument }
     })
 }
 

@@ -197,6 +197,18 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     }
 }
 
+/// An issuer identifier (OpenID Connect Discovery 1.0, section 3): an address that may have a path, kept letter for letter.
+pub(crate) fn issuer(text: &str) -> Result<String, String> {
+    let (scheme, rest) = text.split_once("://").ok_or("write https://host, perhaps with a path")?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    address(&format!("{scheme}://{host}"))?;
+    if path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/%:@+".contains(&b)) {
+        Ok(text.to_owned())
+    } else {
+        Err("an issuer has no query and no fragment".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

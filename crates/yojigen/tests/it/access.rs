@@ -60,7 +60,7 @@ impl Town {
 }
 
 /// A token for a program that signs for itself.
-fn system(house: &House, id: &str, scope: &str, roles: &[&str]) -> String {
+pub(crate) fn system(house: &House, id: &str, scope: &str, roles: &[&str]) -> String {
     let key = Key::new("k");
     let file = house.data.with_extension(format!("{id}.jwks"));
     std::fs::write(&file, json!({"keys": [key.jwk]}).to_string()).unwrap();

@@ -63,6 +63,28 @@ impl Browser {
         self.ask("/goog/cdp/execute", &json!({"cmd": "Emulation.setEmulatedMedia", "params": features}));
     }
 
+    /// Puts an authenticator into the device (W3C Web Authentication, section 11) that keeps passkeys and finds its user
+    /// at once, or never.
+    pub(crate) fn add_authenticator(&self, finds_its_user: bool) -> String {
+        let options = json!({"protocol": "ctap2_1", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": finds_its_user, "isUserConsenting": true});
+        self.ask("/webauthn/authenticator", &options).as_str().unwrap().to_owned()
+    }
+
+    /// The passkeys an authenticator keeps.
+    pub(crate) fn credentials(&self, authenticator: &str) -> Vec<Value> {
+        let url = format!("{}/webauthn/authenticator/{authenticator}/credentials", self.session);
+        let text = self.agent.get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        answer["value"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
+    }
+
+    /// Presses a button that leads on only after the page's script has asked somebody else.
+    pub(crate) fn click(&self, selector: &str) {
+        let element = self.element(selector);
+        self.ask(&format!("/element/{element}/click"), &json!({}));
+    }
+
     /// Goes to an address and waits until it has loaded.
     pub(crate) fn go(&self, url: &str) {
         self.ask("/url", &json!({"url": url}));
@@ -101,6 +123,26 @@ impl Browser {
         self.leave_mark();
         self.ask(&format!("/element/{element}/click"), &json!({}));
         self.wait_for_new_page();
+    }
+
+    /// Waits until a script says so.
+    pub(crate) fn until(&self, script: &str) {
+        let begun = Instant::now();
+        while self.try_script(script) != Some(Value::Bool(true)) {
+            let at = self.try_script("return location.href + ' ' + document.body.textContent.slice(0, 300)");
+            assert!(begun.elapsed() < Duration::from_secs(20), "{script}: not so at {at:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What a script returns; none if the page went away under it.
+    fn try_script(&self, script: &str) -> Option<Value> {
+        let url = format!("{}/execute/sync", self.session);
+        let body = json!({"script": script, "args": []}).to_string();
+        let request = self.agent.post(&url).header("content-type", "application/json");
+        let text = request.send(body).ok()?.body_mut().read_to_string().ok()?;
+        let answer: Value = serde_json::from_str(&text).ok()?;
+        answer["value"]["error"].is_null().then(|| answer["value"].clone())
     }
 
     fn leave_mark(&self) {

@@ -14,6 +14,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
 use crate::hub::{Hub, PROGRAM, agent, run, run_well, try_send};
+use crate::sealed::Place;
 
 pub(crate) fn seeded(test: &str) -> StdRng {
     let seed =
@@ -44,14 +45,24 @@ fn triple(writer: u64, number: u64) -> String {
 
 #[test]
 fn a_killed_hub_has_every_answered_write_and_no_half() {
-    let mut random = seeded("a_killed_hub_has_every_answered_write_and_no_half");
+    killed(seeded("a_killed_hub_has_every_answered_write_and_no_half"), kills(), &[]);
+}
+
+#[test]
+fn a_killed_sealed_hub_has_every_answered_write_and_no_half() {
+    let place = Place::new();
+    let random = seeded("a_killed_sealed_hub_has_every_answered_write_and_no_half");
+    killed(random, kills().div_ceil(2), &["--key-file", &place.key("key")]);
+}
+
+fn killed(mut random: StdRng, kills: u64, more: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("hub");
     let next = AtomicU64::new(0);
     let answered = Mutex::new(Vec::new());
     let asked = Mutex::new(Vec::new());
-    for round in 0..kills() {
-        let hub = Hub::serve(&data);
+    for round in 0..kills {
+        let hub = Hub::serve_with(&data, more, &[]);
         let base = hub.base.clone();
         let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -77,11 +88,11 @@ fn a_killed_hub_has_every_answered_write_and_no_half() {
             hub.kill();
             is_over.store(true, Ordering::Relaxed);
         });
-        if round % 4 == 3 || round + 1 == kills() {
-            run_well(&["doctor", "--quiet", "--data", data.to_str().unwrap()]);
+        if round % 4 == 3 || round + 1 == kills {
+            run_well(&[&["doctor", "--quiet", "--data", data.to_str().unwrap()], more].concat());
         }
     }
-    let hub = Hub::serve(&data);
+    let hub = Hub::serve_with(&data, more, &[]);
     let (answered, asked) = (answered.into_inner().unwrap(), asked.into_inner().unwrap());
     assert!(answered.len() > 50, "only {} writes were answered", answered.len());
     let answered: std::collections::BTreeSet<_> = answered.into_iter().collect();
@@ -290,7 +301,7 @@ fn copied(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copied(&entry.path(), &target);
-        } else {
+        } else if entry.file_type().unwrap().is_file() {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }

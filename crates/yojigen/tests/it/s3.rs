@@ -47,6 +47,11 @@ impl Storage {
         Storage { address, folder, _runtime: runtime }
     }
 
+    /// Where its objects lie.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The program with this storage in its environment and no other of the machine's.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::hub::{Hub, agent, try_send};
+use crate::sealed::Place;
 
 type Kept = BTreeMap<String, String>;
 
@@ -53,7 +54,7 @@ fn check(place: &str, expected: &Value, found: Option<&Value>, kept: &mut Kept) 
     }
 }
 
-fn run(file: &Path) {
+fn run(file: &Path, more: &[&str]) {
     let text = std::fs::read_to_string(file).unwrap();
     let steps: Vec<Value> =
         serde_yaml_ng::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
@@ -63,7 +64,8 @@ fn run(file: &Path) {
         eprintln!("{}: NOT RUN: it needs a hub that is served with {how}", file.display());
         return;
     }
-    let how: Vec<&str> = how.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let how: Vec<&str> =
+        how.as_array().into_iter().flatten().filter_map(Value::as_str).chain(more.iter().copied()).collect();
     let own = std::env::var("YOJIGEN_BASE")
         .is_err()
         .then(|| Hub::serve_with(&folder.path().join("hub"), &how, &[]));
@@ -85,7 +87,10 @@ fn run(file: &Path) {
             Value::String(text) => filled(text, &kept),
             other => filled(&other.to_string(), &kept),
         };
-        let answer = try_send(&agent, &base, method, &filled(path, &kept), &headers, &body).unwrap();
+        let answer = try_send(&agent, &base, method, &filled(path, &kept), &headers, &body)
+            // A connection that is closed after a refusal may be taken for a further request before that is noticed.
+            .or_else(|_| try_send(&crate::hub::agent(), &base, method, &filled(path, &kept), &headers, &body))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(answer.status, step["status"].as_u64().unwrap() as u16, "{name}: {}", answer.body);
         let json = if step["expect"].is_null() { Value::Null } else { answer.json() };
         for (pointer, expected) in step["expect"].as_object().into_iter().flatten() {
@@ -163,7 +168,20 @@ fn every_scenario_holds() {
     let files = files();
     assert!(files.len() >= 5, "scenarios are missing");
     for file in files {
-        run(&file);
+        run(&file, &[]);
+    }
+}
+
+/// Encryption is under everything: what is asked and answered is the same.
+#[test]
+fn every_scenario_holds_on_a_sealed_hub() {
+    if std::env::var("YOJIGEN_BASE").is_ok() {
+        return;
+    }
+    let place = Place::new();
+    let key = place.key("key");
+    for file in files() {
+        run(&file, &["--key-file", &key]);
     }
 }
 

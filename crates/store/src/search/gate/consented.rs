@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use fhir::r4;
+use fhir::{TypeId, r4};
 use rustc_hash::FxHashMap;
 use search::condition::after_prefix;
-use search::restriction::{ConsentText, Provision};
+use search::restriction::{ConsentText, Moment, Provision};
 
 use super::super::Failure;
 use super::super::cursor::Rows;
+use super::super::persons::{StoredConsent, StoredConsents};
 use super::link::RowTest;
 use super::{Entries, Gate, REMEMBERED};
 use crate::layout::live;
@@ -57,18 +58,16 @@ impl Gate<'_> {
         let mut found = Vec::new();
         if let Some(consents) = &self.restriction.consents {
             let consent = r4().resource_number(r4().well_known().consent).unwrap_or(u8::MAX);
-            for patient in self.now.linked(person)? {
-                let prefix = [[consent, live::ALL].as_slice(), &number_bytes(patient.0)].concat();
-                let mut rows = Rows::new(&self.now, &prefix, &after_prefix(&prefix), false)?;
-                while rows.is_valid() {
-                    if let Some(kept) = self.now.kept_here(rows.seat())?
-                        && let Some((text, _)) = &kept.text
-                    {
-                        let consent = ConsentText { id: &kept.id, version: kept.version, text };
-                        let provisions = consents.provisions(consent, self.now.instant);
-                        found.extend(provisions.iter().map(|p| (p.clone(), RefCell::default())));
-                    }
-                    rows.advance()?;
+            for patient in self.now.linked(person)?.iter() {
+                for stored in self.stored_consents(consent, *patient)?.iter() {
+                    let (id, version, text) = (&stored.id, stored.version, &stored.text);
+                    let moment = match self.now.is_now {
+                        true => Moment::Now { at_least: self.now.instant },
+                        false => Moment::Then(self.now.instant),
+                    };
+                    let kept = |resource_type: TypeId, id: &str| self.text_of(resource_type, id);
+                    let provisions = consents.provisions(ConsentText { id, version, text }, moment, &kept);
+                    found.extend(provisions.iter().map(|p| (p.clone(), RefCell::default())));
                 }
             }
         }
@@ -78,6 +77,41 @@ impl Gate<'_> {
             memory.clear();
         }
         memory.insert(person, Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// What a resource says; nothing if it is not there or cannot be read, which never widens what may be seen.
+    fn text_of(&self, resource_type: TypeId, id: &str) -> Option<String> {
+        let type_number = r4().resource_number(resource_type)?;
+        let number = self.number_of(type_number, id).ok()??;
+        let (person, _) = self.head(number).ok()??;
+        let kept = self.now.kept_here(Seat { person, resource: number }).ok()??;
+        kept.text.map(|(text, _)| text)
+    }
+
+    /// The Consents in a Patient's own record.
+    fn stored_consents(&self, consent: u8, patient: ResourceNumber) -> Result<StoredConsents, Failure> {
+        let persons = &self.now.memory.persons;
+        if self.now.is_now
+            && let Some(known) = persons.consents(patient, self.now.at)
+        {
+            return Ok(known);
+        }
+        let mut found = Vec::new();
+        let prefix = [[consent, live::ALL].as_slice(), &number_bytes(patient.0)].concat();
+        let mut rows = Rows::new(&self.now, &prefix, &after_prefix(&prefix), false)?;
+        while rows.is_valid() {
+            if let Some(kept) = self.now.kept_here(rows.seat())?
+                && let Some((text, _)) = kept.text
+            {
+                found.push(StoredConsent { id: kept.id, version: kept.version, text });
+            }
+            rows.advance()?;
+        }
+        let found: StoredConsents = found.into();
+        if self.now.is_now {
+            persons.remember_consents(patient, self.now.at, Arc::clone(&found));
+        }
         Ok(found)
     }
 }

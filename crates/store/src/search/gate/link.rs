@@ -1,14 +1,16 @@
 //! A restriction's grants in this store's numbers: whose rows, and what a row's entries have to hold.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 
+use fhir::{TypeId, r4};
 use rustc_hash::FxHashMap;
-use search::condition::{Condition, Now};
+use search::condition::{Condition, Now, Numbers};
 use search::query::Criterion;
 use search::{Parameter, parameters};
 
-use super::super::{Failure, Searcher};
+use super::super::Failure;
+use super::Gate;
 use crate::fold::type_of;
 use crate::numbers::ResourceNumber;
 
@@ -23,11 +25,7 @@ pub(super) struct RowTest {
 }
 
 impl RowTest {
-    pub(super) fn link(
-        now: &Searcher<'_>,
-        criteria: &[Criterion],
-        type_number: u8,
-    ) -> Result<RowTest, Failure> {
+    pub(super) fn link(gate: &Gate<'_>, criteria: &[Criterion], type_number: u8) -> Result<RowTest, Failure> {
         let mut test = RowTest::default();
         // What is said of several types (`_tag`) stands under each type's own number.
         let set = parameters().of(type_of(type_number));
@@ -36,8 +34,8 @@ impl RowTest {
             match criterion {
                 Criterion::Values { parameter, any_of, is_negated } => match own(parameter) {
                     Some(parameter) => {
-                        let instant = Now(now.instant);
-                        let condition = Condition::values(parameter, any_of, *is_negated, now, instant);
+                        let instant = Now(gate.now.instant);
+                        let condition = Condition::values(parameter, any_of, *is_negated, gate, instant);
                         test.conditions.push(condition);
                     }
                     None => test.is_impossible = true,
@@ -49,7 +47,7 @@ impl RowTest {
                 Criterion::Id(ids) => {
                     let mut numbers = Vec::with_capacity(ids.len());
                     for id in ids {
-                        numbers.extend(now.number_of(type_number, id)?);
+                        numbers.extend(gate.number_of(type_number, id)?);
                     }
                     test.ids.push(numbers);
                 }
@@ -70,6 +68,22 @@ impl RowTest {
     }
 }
 
+/// The numbers of what rules name, which are the same at every place.
+impl Numbers for Gate<'_> {
+    fn system(&self, uri: &str) -> Option<u32> {
+        self.now.system(uri)
+    }
+
+    fn resource(&self, resource_type: TypeId, id: &str) -> Option<u64> {
+        let type_number = r4().resource_number(resource_type)?;
+        self.number_of(type_number, id).ok().flatten().map(|number| number.0)
+    }
+
+    fn case_sensitive_systems(&self) -> Vec<u32> {
+        self.now.case_sensitive_systems()
+    }
+}
+
 /// What a grant's persons are, in numbers.
 pub(super) enum Persons {
     Anyone,
@@ -81,6 +95,9 @@ pub(super) enum Persons {
 
 /// A grant, linked when it is first asked for.
 pub(super) struct LinkedGrant {
-    pub(super) persons: OnceCell<Persons>,
+    /// Whose rows it is of: which of the gate's.
+    pub(super) whose: usize,
+    /// Whether only rows with labels can satisfy it.
+    pub(super) needs_label: bool,
     pub(super) tests: RefCell<FxHashMap<u8, Arc<RowTest>>>,
 }

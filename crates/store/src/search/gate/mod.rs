@@ -12,13 +12,13 @@ mod link;
 
 pub(super) use self::leap::Gated;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use fhir::r4;
-use rocksdb::DBRawIterator;
 use rustc_hash::FxHashMap;
-use search::condition::{Condition, Numbers as _, after_prefix};
+use search::condition::{Condition, after_prefix};
+use search::parameters;
 use search::query::Criterion;
 
 use self::consented::PersonProvisions;
@@ -26,9 +26,10 @@ use self::link::{LinkedGrant, Persons, RowTest};
 use super::cursor::Rows;
 use super::{Failure, Searcher};
 use crate::engine::Family;
-use crate::layout::heads;
+use crate::fold::type_of;
 use crate::layout::heads::Head;
-use crate::numbers::{NUMBER_BYTES, ResourceNumber, SEAT_BYTES, Seat, number_bytes, read_number};
+use crate::layout::{heads, ids};
+use crate::numbers::{PackedId, ResourceNumber, SEAT_BYTES, Seat, number_bytes};
 use search::restriction::{Grant, Restriction, Verdict, Whose};
 
 /// More persons than this are not remembered; the memory begins anew.
@@ -42,6 +43,8 @@ pub(crate) enum Entries<'e> {
     Given(&'e [(u8, Vec<u8>, Vec<u8>)]),
 }
 
+const NONE: &Persons = &Persons::Listed(Vec::new());
+
 /// A restriction, linked to one state.
 pub(crate) struct Gate<'v> {
     restriction: Arc<Restriction>,
@@ -49,17 +52,51 @@ pub(crate) struct Gate<'v> {
     now: Box<Searcher<'v>>,
     layers: Vec<Vec<LinkedGrant>>,
     hidden: Vec<LinkedGrant>,
-    /// Persons met: a bit for each grant whose persons they are among, layer after layer.
-    met: RefCell<FxHashMap<ResourceNumber, u128>>,
+    /// Whose rows the grants are of, each once, linked when it is first asked for.
+    whose: Vec<(Whose, OnceCell<Persons>)>,
+    /// Persons met: whether they are among each of these, as far as it was asked.
+    met: RefCell<FxHashMap<ResourceNumber, Met>>,
     consents: RefCell<FxHashMap<ResourceNumber, PersonProvisions>>,
-    rows: RefCell<FxHashMap<Vec<u8>, DBRawIterator<'v>>>,
+    rows: RefCell<Option<sealing::Cursor<'v>>>,
+    last_head: Cell<Option<(ResourceNumber, About)>>,
+}
+
+/// Of a resource's head: with whom it is kept, and whether it has labels. Nothing if it is not written yet.
+type About = Option<(ResourceNumber, bool)>;
+
+/// The parameters of labels.
+const LABELS: [&str; 2] = ["_tag", "_security"];
+
+/// Whether criteria can only hold for a row with a label.
+fn needs_label(criteria: &[Criterion]) -> bool {
+    criteria.iter().any(|criterion| {
+        matches!(criterion, Criterion::Values { parameter, is_negated: false, .. } if LABELS.contains(&parameter.code))
+    })
+}
+
+/// A bit for each of a gate's `whose`; what lies beyond the last bit is asked again.
+#[derive(Clone, Copy, Default)]
+struct Met {
+    is_known: u64,
+    is_among: u64,
 }
 
 impl<'v> Gate<'v> {
     /// A restriction on the newest state.
     pub(crate) fn new(restriction: Arc<Restriction>, now: Searcher<'v>) -> Gate<'v> {
-        let link = |grants: &[Grant]| {
-            let new = |_| LinkedGrant { persons: OnceCell::new(), tests: RefCell::default() };
+        let mut whose: Vec<(Whose, OnceCell<Persons>)> = Vec::new();
+        let mut link = |grants: &[Grant]| {
+            let new = |grant: &Grant| {
+                let at = whose.iter().position(|(known, _)| *known == grant.whose).unwrap_or_else(|| {
+                    whose.push((grant.whose.clone(), OnceCell::new()));
+                    whose.len() - 1
+                });
+                LinkedGrant {
+                    whose: at,
+                    needs_label: needs_label(&grant.criteria),
+                    tests: RefCell::default(),
+                }
+            };
             grants.iter().map(new).collect::<Vec<_>>()
         };
         let layers = restriction.layers.iter().map(|layer| link(layer)).collect();
@@ -69,9 +106,11 @@ impl<'v> Gate<'v> {
             now: Box::new(now),
             layers,
             hidden,
+            whose,
             met: RefCell::default(),
             consents: RefCell::default(),
             rows: RefCell::default(),
+            last_head: Cell::default(),
         }
     }
 
@@ -88,14 +127,10 @@ impl<'v> Gate<'v> {
         entries: &Entries<'_>,
     ) -> Result<bool, Failure> {
         let mut consent: Option<Option<bool>> = None;
-        let mut at = 0;
-        let bits = self.persons_of(seat.person)?;
         for (layer, linked) in self.restriction.layers.iter().zip(&self.layers) {
             let mut is_admitted = false;
             for (grant, linked) in layer.iter().zip(linked) {
-                let is_theirs = bits & bit(at) != 0;
-                at += 1;
-                if is_admitted || !is_theirs || !grant.types.has_number(type_number) {
+                if is_admitted || !grant.types.has_number(type_number) || !self.is_of(linked, seat.person)? {
                     continue;
                 }
                 if !self.satisfies(grant, linked, type_number, seat, entries)? {
@@ -119,7 +154,7 @@ impl<'v> Gate<'v> {
         }
         for (grant, linked) in self.restriction.hidden.iter().zip(&self.hidden) {
             if grant.types.has_number(type_number)
-                && self.is_of(grant, linked, seat.person)?
+                && self.is_of(linked, seat.person)?
                 && self.satisfies(grant, linked, type_number, seat, entries)?
             {
                 return Ok(false);
@@ -145,7 +180,7 @@ impl<'v> Gate<'v> {
         };
         let holds = |grant: &Grant, linked: &LinkedGrant| -> Result<bool, Failure> {
             Ok(grant.types.has_number(type_number)
-                && self.is_of(grant, linked, seat.person)?
+                && self.is_of(linked, seat.person)?
                 && self.satisfies(grant, linked, type_number, seat, &entries)?)
         };
         for (layer, linked) in self.restriction.layers.iter().zip(&self.layers) {
@@ -168,13 +203,11 @@ impl<'v> Gate<'v> {
 
     /// Whether some row of a type that lies with a person could be admitted.
     fn may_have(&self, type_number: u8, person: ResourceNumber) -> Result<bool, Failure> {
-        let bits = self.persons_of(person)?;
-        let mut at = 0;
-        for layer in &self.restriction.layers {
+        for (layer, linked) in self.restriction.layers.iter().zip(&self.layers) {
             let mut is_possible = false;
-            for grant in layer {
-                is_possible |= bits & bit(at) != 0 && grant.types.has_number(type_number);
-                at += 1;
+            for (grant, linked) in layer.iter().zip(linked) {
+                is_possible =
+                    is_possible || (grant.types.has_number(type_number) && self.is_of(linked, person)?);
             }
             if !is_possible {
                 return Ok(false);
@@ -193,7 +226,7 @@ impl<'v> Gate<'v> {
                 if !grant.types.has_number(type_number) {
                     continue;
                 }
-                match self.linked_persons(grant, linked)? {
+                match self.linked_persons(linked)? {
                     Persons::Nobody => persons.push(ResourceNumber(0)),
                     Persons::Listed(listed) => persons.extend_from_slice(listed),
                     Persons::Anyone | Persons::Rows(_) => is_known = false,
@@ -210,62 +243,49 @@ impl<'v> Gate<'v> {
         Ok(fewest)
     }
 
-    /// For each grant a bit: whether the person's rows are among its.
-    fn persons_of(&self, person: ResourceNumber) -> Result<u128, Failure> {
-        if let Some(bits) = self.met.borrow().get(&person) {
-            return Ok(*bits);
-        }
-        let (mut bits, mut at) = (0u128, 0);
-        for (layer, linked) in self.restriction.layers.iter().zip(&self.layers) {
-            for (grant, linked) in layer.iter().zip(linked) {
-                if self.is_of(grant, linked, person)? {
-                    bits |= bit(at);
-                }
-                at += 1;
-            }
-        }
-        let mut met = self.met.borrow_mut();
-        if met.len() >= REMEMBERED {
-            met.clear();
-        }
-        met.insert(person, bits);
-        Ok(bits)
-    }
-
     /// Whether rows that lie with a person are among a grant's.
-    fn is_of(&self, grant: &Grant, linked: &LinkedGrant, person: ResourceNumber) -> Result<bool, Failure> {
-        match self.linked_persons(grant, linked)? {
-            Persons::Anyone => Ok(true),
-            Persons::Nobody => Ok(person.0 == 0),
-            Persons::Listed(listed) => Ok(listed.binary_search(&person).is_ok()),
-            Persons::Rows(_) if person.0 == 0 => Ok(false),
-            Persons::Rows(prefixes) => {
-                if self.has_row(prefixes, person)? {
-                    return Ok(true);
-                }
-                for other in self.now.linked(person)?.into_iter().skip(1) {
-                    if self.has_row(prefixes, other)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
+    fn is_of(&self, linked: &LinkedGrant, person: ResourceNumber) -> Result<bool, Failure> {
+        let prefixes = match self.linked_persons(linked)? {
+            Persons::Anyone => return Ok(true),
+            Persons::Nobody => return Ok(person.0 == 0),
+            Persons::Listed(listed) => return Ok(listed.binary_search(&person).is_ok()),
+            Persons::Rows(_) if person.0 == 0 => return Ok(false),
+            Persons::Rows(prefixes) => prefixes,
+        };
+        let bit = u32::try_from(linked.whose).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or(0);
+        let met = self.met.borrow().get(&person).copied().unwrap_or_default();
+        if met.is_known & bit != 0 {
+            return Ok(met.is_among & bit != 0);
         }
+        let mut is_among = false;
+        for patient in self.now.linked(person)?.iter() {
+            is_among = is_among || self.has_row(prefixes, *patient)?;
+        }
+        let mut memory = self.met.borrow_mut();
+        if memory.len() >= REMEMBERED {
+            memory.clear();
+        }
+        let met = memory.entry(person).or_default();
+        met.is_known |= bit;
+        met.is_among |= if is_among { bit } else { 0 };
+        Ok(is_among)
     }
 
-    fn linked_persons<'g>(&self, grant: &Grant, linked: &'g LinkedGrant) -> Result<&'g Persons, Failure> {
-        if let Some(persons) = linked.persons.get() {
+    fn linked_persons(&self, linked: &LinkedGrant) -> Result<&Persons, Failure> {
+        let Some((whose, persons)) = self.whose.get(linked.whose) else { return Ok(NONE) };
+        if let Some(persons) = persons.get() {
             return Ok(persons);
         }
-        let persons = match &grant.whose {
+        let cell = persons;
+        let persons = match whose {
             Whose::Anyone => Persons::Anyone,
             Whose::Nobody => Persons::Nobody,
             Whose::Patients(ids) => {
                 let patient = r4().resource_number(r4().well_known().patient).unwrap_or(u8::MAX);
                 let mut listed = Vec::new();
                 for id in ids {
-                    if let Some(number) = self.now.number_of(patient, id)? {
-                        listed.extend(self.now.linked(number)?);
+                    if let Some(number) = self.number_of(patient, id)? {
+                        listed.extend_from_slice(&self.now.linked(number)?);
                     }
                 }
                 listed.sort_unstable();
@@ -276,17 +296,17 @@ impl<'v> Gate<'v> {
                 let mut prefixes = Vec::new();
                 for membership in memberships {
                     let (target_type, id) = &membership.target;
-                    let Some(target) = self.now.resource(*target_type, id) else { continue };
                     let target_type = r4().resource_number(*target_type).unwrap_or(u8::MAX);
+                    let Some(target) = self.number_of(target_type, id)? else { continue };
                     let type_number = r4().resource_number(membership.resource_type).unwrap_or(u8::MAX);
-                    let condition = Condition::references(membership.parameter, &[(target_type, target)]);
+                    let condition = Condition::references(membership.parameter, &[(target_type, target.0)]);
                     let ranges = self.now.ranges(type_number, &condition)?;
                     prefixes.extend(ranges.into_iter().filter(|r| r.is_one_value).map(|r| r.start));
                 }
                 Persons::Rows(prefixes)
             }
         };
-        Ok(linked.persons.get_or_init(|| persons))
+        Ok(cell.get_or_init(|| persons))
     }
 
     /// Whether a row under one of these prefixes lies with a person.
@@ -294,24 +314,36 @@ impl<'v> Gate<'v> {
         if !self.now.is_now {
             return self.had_row(prefixes, person);
         }
+        // One iterator for all that is asked: to make one costs as much as to seek.
         let mut open = self.rows.borrow_mut();
+        let rows = open.get_or_insert_with(|| self.now.view.range(Family::Live, &[], &[0xff; 2]));
         for prefix in prefixes {
             self.now.budget.take()?;
-            let rows = open
-                .entry(prefix.clone())
-                .or_insert_with(|| self.now.view.range(Family::Live, prefix, &after_prefix(prefix)));
-            let seat = Seat { person, resource: ResourceNumber(0) };
-            rows.seek([prefix.as_slice(), &seat.bytes()].concat());
-            if let Some(key) = rows.key() {
-                let seat = key.len().checked_sub(SEAT_BYTES).and_then(|at| key.get(at..));
-                if seat.is_some_and(|seat| read_number(&seat[..NUMBER_BYTES]) == person.0) {
+            let start = [prefix.as_slice(), &number_bytes(person.0)].concat();
+            rows.seek(&start);
+            match rows.key() {
+                Some(key) if key.starts_with(&start) && key.len() == prefix.len() + SEAT_BYTES => {
                     return Ok(true);
                 }
-            } else {
-                rows.status()?;
+                Some(_) => {}
+                None => rows.status()?,
             }
         }
         Ok(false)
+    }
+
+    /// A resource's number, which it keeps for ever.
+    pub(super) fn number_of(&self, type_number: u8, id: &str) -> Result<Option<ResourceNumber>, Failure> {
+        let (persons, id) = (&self.now.memory.persons, PackedId::new(id));
+        if let Some(number) = persons.number(type_number, &id) {
+            return Ok(Some(number));
+        }
+        let found = self.now.view.get(Family::State, ids::key(type_number, &id))?;
+        let number = found.map(|value| ids::decode(&value));
+        if let Some(number) = number {
+            persons.remember_number(type_number, id, number);
+        }
+        Ok(number)
     }
 
     /// The same, as of a place before the last.
@@ -336,6 +368,9 @@ impl<'v> Gate<'v> {
         if grant.criteria.is_empty() {
             return Ok(true);
         }
+        if linked.needs_label && !self.has_labels(type_number, seat, entries)? {
+            return Ok(false);
+        }
         let test = self.test(&linked.tests, &grant.criteria, type_number)?;
         self.holds(&test, type_number, seat, entries)
     }
@@ -349,7 +384,7 @@ impl<'v> Gate<'v> {
         if let Some(test) = tests.borrow().get(&type_number) {
             return Ok(Arc::clone(test));
         }
-        let test = Arc::new(RowTest::link(&self.now, criteria, type_number)?);
+        let test = Arc::new(RowTest::link(self, criteria, type_number)?);
         tests.borrow_mut().insert(type_number, Arc::clone(&test));
         Ok(test)
     }
@@ -375,17 +410,42 @@ impl<'v> Gate<'v> {
         Ok(held.unwrap_or(false))
     }
 
+    /// Whether a row has tags or security labels at all. Most have none, which their heads say.
+    fn has_labels(&self, type_number: u8, seat: Seat, entries: &Entries<'_>) -> Result<bool, Failure> {
+        match entries {
+            Entries::Stored if self.now.is_now => {
+                Ok(self.head(seat.resource)?.is_some_and(|(_, has_labels)| has_labels))
+            }
+            Entries::Stored => Ok(true),
+            Entries::Given(entries) => {
+                let set = parameters().of(type_of(type_number));
+                let labels = LABELS.map(|code| set.named(code).map(|p| p.number));
+                Ok(entries.iter().any(|(number, ..)| labels.contains(&Some(*number))))
+            }
+        }
+    }
+
     /// Where a resource is kept now, if it was kept elsewhere before.
     fn current_seat(&self, seat: Seat) -> Result<Seat, Failure> {
-        let Some(value) = self.now.view.get(Family::State, heads::key(seat.resource))? else {
-            return Ok(seat);
-        };
-        let head = Head::decode(&value)?;
-        Ok(Seat { person: head.person_at(self.now.at), resource: seat.resource })
+        let head = self.head(seat.resource)?;
+        Ok(head.map_or(seat, |(person, _)| Seat { person, resource: seat.resource }))
     }
-}
 
-/// The bit of a grant; one beyond the last bit admits nothing.
-fn bit(at: u32) -> u128 {
-    1u128.checked_shl(at).unwrap_or(0)
+    /// What a resource's head says; that of the last one asked for is remembered.
+    fn head(&self, resource: ResourceNumber) -> Result<About, Failure> {
+        if let Some((known, about)) = self.last_head.get()
+            && known == resource
+        {
+            return Ok(about);
+        }
+        let about = match self.now.view.get(Family::State, heads::key(resource))? {
+            Some(value) => {
+                let head = Head::decode(&value)?;
+                Some((head.person_at(self.now.at), head.has_labels))
+            }
+            None => None,
+        };
+        self.last_head.set(Some((resource, about)));
+        Ok(about)
+    }
 }

@@ -252,14 +252,29 @@ fn what_the_hub_says_of_itself_is_so() {
             ("access-control-request-headers", "authorization,content-type"),
         ];
         let answer = anyone.send("OPTIONS", path, &asks, "");
-        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("*")), "{path}");
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("https://app.example")), "{path}");
         assert_eq!(
             answer.header("access-control-allow-headers"),
             Some("authorization,content-type"),
             "{path}"
         );
         assert_eq!(answer.header("access-control-allow-credentials"), None);
+        // Whoever is not registered reads what the hub says of itself, and nothing else.
+        let strange = [("origin", "https://elsewhere.example"), asks[1], asks[2]];
+        let answer = anyone.send("OPTIONS", path, &strange, "");
+        let is_told = path.ends_with("smart-configuration");
+        assert_eq!(answer.header("access-control-allow-origin").is_some(), is_told, "{path}");
     }
+    // Until it is registered; and no longer when it is removed.
+    let token = |anyone: &mut Visitor| {
+        let asks = [("origin", "https://elsewhere.example")];
+        anyone.send("POST", "/auth/token", &asks, "").header("access-control-allow-origin").is_some()
+    };
+    assert!(!token(&mut anyone));
+    house.client(&["late", "--name", "Late", "--kind", "public", "--redirect-uri", "https://elsewhere.example/cb", "--scope", "openid"]);
+    assert!(token(&mut anyone));
+    done(&["client", "remove", "late", "--data", house.place()], "");
+    assert!(!token(&mut anyone));
     let answer = anyone.send(
         "OPTIONS",
         "/auth/consent",

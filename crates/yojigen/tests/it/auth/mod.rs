@@ -1,8 +1,13 @@
 //! Signing in and letting apps in, as an app and a browser see it: what is given, and above all what is not.
 
 mod apps;
+mod authenticator;
+mod outside;
+mod passkeys;
 mod people;
+mod provider;
 mod refusals;
+mod smart_client;
 pub(crate) mod systems;
 pub(crate) mod visitor;
 
@@ -10,7 +15,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::visitor::Visitor;
 use crate::hub::{Hub, PROGRAM};
@@ -51,11 +56,17 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn open(arguments: &[&str]) -> House {
+        House::holding(&[], arguments)
+    }
+
+    /// One that holds more than two persons.
+    pub(crate) fn holding(resources: &[Value], arguments: &[&str]) -> House {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("hub");
-        let file = folder.path().join("persons.ndjson");
-        let persons = ["p1", "p2"].map(|id| format!("{{\"resourceType\":\"Patient\",\"id\":\"{id}\"}}\n"));
-        std::fs::write(&file, persons.concat()).unwrap();
+        let file = folder.path().join("resources.ndjson");
+        let persons = ["p1", "p2"].map(|id| json!({"resourceType": "Patient", "id": id}));
+        let lines: Vec<String> = persons.iter().chain(resources).map(|r| format!("{r}\n")).collect();
+        std::fs::write(&file, lines.concat()).unwrap();
         crate::hub::import(&data, &[&file]);
         let hub = Hub::serve_closed(&data, arguments, &[]);
         let house = House { hub, data, _folder: folder };
@@ -95,6 +106,13 @@ impl House {
     pub(crate) fn client(&self, further: &[&str]) -> Value {
         let arguments = [&["client", "add", "--json", "--data", self.place()], further].concat();
         serde_json::from_str(&done(&arguments, "")).unwrap()
+    }
+
+    /// Registers an app on a server; its secret.
+    pub(crate) fn server(&self, id: &str, callback: &str, scope: &str) -> String {
+        let kind = ["--kind", "confidential", "--redirect-uri", callback, "--scope", scope];
+        let added = self.client(&[&[id, "--name", "Server"], &kind[..]].concat());
+        added["secret"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn root(&self) -> &str {

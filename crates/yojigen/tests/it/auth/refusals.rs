@@ -214,6 +214,41 @@ fn a_stolen_refresh_token_ends_its_family() {
 }
 
 #[test]
+fn a_refresh_token_says_whose_it_is_and_nobody_elses() {
+    let house = House::open(&[]);
+    let secret = &*house.server("srv", CALLBACK, "patient/*.rs offline_access");
+    let mut taro = house.signed_in("taro");
+    let code = house.code(&mut taro, "diary", "patient/*.rs offline_access");
+    let own = house.exchange("diary", &code).json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = |token: &str, further: &[(&str, &str)]| {
+        let pairs = [&[("grant_type", "refresh_token"), ("refresh_token", token)], further].concat();
+        exchange(&house, &pairs).json()
+    };
+    let next = refresh(&own, &[]);
+    assert_eq!(next["scope"], "patient/*.rs offline_access", "{next}");
+    assert_eq!(refresh(&own, &[])["error"], "invalid_grant", "again");
+    assert_eq!(refresh(next["refresh_token"].as_str().unwrap(), &[])["error"], "invalid_grant", "ended");
+    assert_eq!(refresh("yjr_guessed", &[])["error"], "invalid_grant");
+    // Who has a secret shows it, or is nobody.
+    let code = house.code(&mut taro, "srv", "patient/*.rs offline_access");
+    let pairs = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "srv"),
+        ("client_secret", secret),
+        ("code", &code),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+    ];
+    let given = exchange(&house, &pairs).json();
+    let token = given["refresh_token"].as_str().unwrap();
+    assert_eq!(refresh(token, &[])["error"], "invalid_client");
+    assert_eq!(refresh(token, &[("client_id", "srv")])["error"], "invalid_client");
+    assert_eq!(refresh(token, &[("client_secret", secret)])["error"], "invalid_client");
+    let right = [("client_id", "srv"), ("client_secret", secret)];
+    assert!(refresh(token, &right)["access_token"].is_string());
+}
+
+#[test]
 fn without_a_good_token_there_is_nothing() {
     let house = House::open(&["--token-lifetime", "2"]);
     let answer = house.hub.send("GET", "Patient", &[], "");

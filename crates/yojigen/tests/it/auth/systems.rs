@@ -218,18 +218,7 @@ fn an_assertion_that_is_not_exactly_right_is_nothing() {
 #[test]
 fn a_client_has_its_secret_once() {
     let house = House::open(&[]);
-    let added = house.client(&[
-        "srv",
-        "--name",
-        "Server",
-        "--kind",
-        "confidential",
-        "--redirect-uri",
-        super::CALLBACK,
-        "--scope",
-        "patient/*.rs",
-    ]);
-    let secret = added["secret"].as_str().unwrap();
+    let secret = &*house.server("srv", super::CALLBACK, "patient/*.rs");
     let mut taro = house.signed_in("taro");
     let code = house.code(&mut taro, "srv", "patient/*.rs");
     let body = |further: &[(&str, &str)]| -> Vec<(String, String)> {

@@ -1,9 +1,6 @@
 //! The hub on the internet: what it speaks, what it refuses, how much it takes.
 
-mod acme;
-mod cors;
 mod framing;
-mod headers;
 mod limits;
 mod tls;
 

@@ -1,1 +1,0 @@
-//! A certificate from a certificate authority.

@@ -1,1 +1,0 @@
-//! Whose pages may ask.

@@ -1,1 +1,0 @@
-//! What every answer says to a browser.
