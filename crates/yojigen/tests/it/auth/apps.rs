@@ -252,7 +252,11 @@ fn what_the_hub_says_of_itself_is_so() {
             ("access-control-request-headers", "authorization,content-type"),
         ];
         let answer = anyone.send("OPTIONS", path, &asks, "");
-        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("https://app.example")), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("access-control-allow-origin")),
+            (200, Some("https://app.example")),
+            "{path}"
+        );
         assert_eq!(
             answer.header("access-control-allow-headers"),
             Some("authorization,content-type"),
@@ -271,7 +275,17 @@ fn what_the_hub_says_of_itself_is_so() {
         anyone.send("POST", "/auth/token", &asks, "").header("access-control-allow-origin").is_some()
     };
     assert!(!token(&mut anyone));
-    house.client(&["late", "--name", "Late", "--kind", "public", "--redirect-uri", "https://elsewhere.example/cb", "--scope", "openid"]);
+    house.client(&[
+        "late",
+        "--name",
+        "Late",
+        "--kind",
+        "public",
+        "--redirect-uri",
+        "https://elsewhere.example/cb",
+        "--scope",
+        "openid",
+    ]);
     assert!(token(&mut anyone));
     done(&["client", "remove", "late", "--data", house.place()], "");
     assert!(!token(&mut anyone));
