@@ -25,6 +25,8 @@ use super::searches::{self, Search};
 const OTHERS: usize = 100_000;
 const PASSWORD: &str = "measured while it was restricted";
 const CONNECTIONS: usize = 32;
+/// The load is to find the hub's limit, not the one it is given.
+const RATES: &[&str] = &["--rate-per-client", "0", "--rate-per-person", "0", "--rate-per-address", "0"];
 /// Persons who ask at once.
 const PERSONS: usize = 8;
 
@@ -141,7 +143,7 @@ fn round(
         own.iter().map(|id| (String::new(), format!("Patient/{id}"))).collect();
     let mut open = Vec::new();
     for is_open in [true, false] {
-        let hub = if is_open { Hub::serve(data)? } else { Hub::serve_closed(data, &[])? };
+        let hub = if is_open { Hub::serve(data)? } else { Hub::serve_closed(data, RATES)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let sign_in = |login: String| -> Result<String> {
             if is_open { Ok(String::new()) } else { runtime.block_on(sign_in(&hub.address, &login)) }
