@@ -54,7 +54,7 @@ pub(super) fn jwt<'t>() -> Target<'t> {
             };
             match auth.authenticate(&shown) {
                 Ok(_) => panic_on_forgery(),
-                Err(refusal) => said.push_str(&kind(&format!("{refusal:?}"))),
+                Err(refusal) => said.push_str(&kind(&refusal.description.replace("client_assertion", ""))),
             }
         }
         said
@@ -104,7 +104,7 @@ pub(super) fn consent<'t>(zone: Zone) -> Target<'t> {
         let kept = |_, _: &str| Some(text.clone().into_owned());
         let consent = ConsentText { id: "c", version, text: &text };
         let provisions = consents.provisions(consent, Moment::Now { at_least: 0 }, &kept);
-        if fhir::json::parse(input, &fhir::Limits::default()).is_err() {
+        if fhir::json::parse(text.as_bytes(), &fhir::Limits::default()).is_err() {
             assert!(provisions.iter().all(|p| !p.is_permit), "what cannot be read permits");
         }
         let said: String = provisions
