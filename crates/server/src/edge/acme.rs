@@ -265,6 +265,8 @@ fn shown(name: &str, digest: &[u8]) -> Result<CertifiedKey, String> {
     about.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let certificate = about.self_signed(&key).map_err(failed)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    CertifiedKey::from_der(vec![certificate.der().clone()], key, &ring::default_provider())
-        .map_err(|e| format!("a challenge cannot be answered: {e}"))
+    // Whether they belong together is not looked at: the library reads no certificate with this extension.
+    let key = ring::default_provider().key_provider.load_private_key(key);
+    let key = key.map_err(|e| format!("a challenge cannot be answered: {e}"))?;
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], key))
 }

@@ -3,8 +3,8 @@
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
-use super::visitor::{field, fields, written};
-use super::{CALLBACK, House, PASSWORD, parameter};
+use super::visitor::{Visitor, field, fields, written};
+use super::{CALLBACK, House, PASSWORD, done, parameter};
 
 /// The claims of an id_token that one of the hub's keys signed.
 fn verified(house: &House, token: &str) -> Value {
