@@ -1,7 +1,9 @@
 //! The hub on the internet: what it speaks, what it refuses, how much it takes.
 
 mod framing;
+mod headers;
 mod limits;
+mod origins;
 mod tls;
 
 use std::io::Read as _;
