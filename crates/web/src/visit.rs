@@ -53,7 +53,8 @@ impl Visit {
     /// The cookie that remembers the language, if it was chosen.
     pub(crate) fn cookie(&self) -> Option<String> {
         let tag = self.words.language.tag();
-        self.is_language_chosen.then(|| format!("{COOKIE}={tag}; Path=/; Max-Age=31536000; SameSite=Lax"))
+        let kept = "Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax";
+        self.is_language_chosen.then(|| format!("{COOKIE}={tag}; {kept}"))
     }
 }
 
