@@ -22,14 +22,16 @@ fn failed(error: impl std::fmt::Display) -> Refusal {
 
 /// So much of a password is looked at to tell how soon it is guessed.
 const LOOKED_AT: usize = 64;
+/// What is guessed sooner will not do.
+const FEWEST: u64 = 1_000_000_000;
 
 /// Whether a password is among what is guessed first: one of those that were breached most often, perhaps with digits after it or
 /// letters changed for digits, a common word or name and little else, a run of keys, a repetition.
 ///
-/// Fewer than 10⁸ guesses, as the crate `zxcvbn` estimates by its lists (30,000 passwords, words and names), are too few.
+/// The crate `zxcvbn` estimates after how many guesses, by its lists (30,000 passwords, words and names).
 fn is_guessed_first(password: &str, login: &str) -> bool {
     let looked_at: String = password.chars().take(LOOKED_AT).collect();
-    zxcvbn::zxcvbn(&looked_at, &[login, "yojigen"]).score() < zxcvbn::Score::Three
+    zxcvbn::zxcvbn(&looked_at, &[login, "yojigen"]).guesses() < FEWEST
 }
 
 /// Whether a password will do; what is wrong with it.
@@ -111,6 +113,9 @@ mod tests {
             "yojigen-yojigen",
             "abcabcabcabc",
             "Administrator1",
+            "Welcome2026!!",
+            "yamadahanako1985",
+            "さくらさくらさくらさくら",
         ] {
             assert!(check(common, "hanako").is_err(), "{common}");
         }
