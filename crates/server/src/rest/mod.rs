@@ -7,6 +7,7 @@ mod bundle;
 mod format;
 mod get;
 mod headers;
+mod inform;
 mod jobs;
 mod made_file;
 mod operation;

@@ -7,15 +7,15 @@ use axum::http::{HeaderMap, Method, header};
 use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
 use hub::{
-    BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, InformRequest, Kind, LastnRequest,
-    MatchRequest, MergeRequest, MetaChange, OPERATIONS, PurgeRequest, StatsRequest, SystemClock, Target,
-    UnmergeRequest, bundle,
+    BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, LastnRequest, MatchRequest,
+    MergeRequest, MetaChange, OPERATIONS, PurgeRequest, StatsRequest, SystemClock, Target, UnmergeRequest,
+    bundle,
 };
 use search::query::Pair;
 use store::Clock as _;
 
 use super::write::{Prepare, first, no_parameters, options, submit_while_moved, type_named};
-use super::{Answer, Call, body, format, headers, jobs, subscriptions};
+use super::{Answer, Call, body, format, headers, inform, jobs, subscriptions};
 
 /// What an operation is called on.
 enum Place {
@@ -155,7 +155,7 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             format!("{name} changes the record: call it with POST"),
         )),
         ("$inform", Place::Instance(t, id)) if r4().type_name(t) == "Condition" && method == Method::POST => {
-            inform(call, request, id).await
+            inform::inform(call, request, &id).await
         }
         ("$inform", Place::Instance(t, _)) if r4().type_name(t) == "Condition" => Err(Failure::new(
             Kind::NotAllowed,
@@ -405,22 +405,6 @@ async fn join(call: Call, request: Request, is_merge: bool) -> Result<Answer, Fa
         Joining::Unmerge(asked) => hub.unmerge_answer(&call.access, asked, &target.id)?,
     };
     Ok(Answer::json(200, json))
-}
-
-async fn inform(call: Call, request: Request, id: String) -> Result<Answer, Failure> {
-    no_parameters(&call)?;
-    headers::no_conditions_but(request.headers(), &["if-match"])?;
-    let headers = request.headers().clone();
-    let options = options(&headers, &call)?;
-    let sent = body::read(&call.app, request, 1 << 20).await?;
-    let asked = match sent.bytes.is_empty() {
-        true => InformRequest::default(),
-        false => InformRequest::read(&format::of_body(&headers)?.read(&sent.bytes, &call.app.hub.limits)?)?,
-    };
-    let named = id.clone();
-    let prepare: Prepare = Arc::new(move |hub, access| hub.inform(access, &named, &asked, &options));
-    submit_while_moved(&call, true, prepare).await?;
-    Ok(Answer::json(200, call.app.hub.read(&call.access, type_named("Condition")?, &id, None)?.json()))
 }
 
 async fn everything(

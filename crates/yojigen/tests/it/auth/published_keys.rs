@@ -71,12 +71,23 @@ fn add(house: &House, id: &str, uri: &str) -> Value {
     house.client(&[&[id, "--name", "Loader", "--keys-uri", uri], &scope[..]].concat())
 }
 
-fn ask(house: &House, id: &str, key: &Key, header: &Value) -> Answer {
+fn assertion(house: &House, id: &str, key: &Key, header: &Value) -> String {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let jti = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
     let aud = format!("{}/auth/token", house.root());
     let claims = json!({"iss": id, "sub": id, "aud": aud, "exp": now() + 200, "jti": jti});
-    super::systems::ask(house, &key.sign(header, &claims), "system/*.rs")
+    key.sign(header, &claims)
+}
+
+fn ask(house: &House, id: &str, key: &Key, header: &Value) -> Answer {
+    super::systems::ask(house, &assertion(house, id, key, header), "system/*.rs")
+}
+
+fn register(house: &House, uri: &str) -> Answer {
+    let about = json!({"client_name": "App", "redirect_uris": [CALLBACK], "jwks_uri": uri, "scope": "patient/*.rs",
+        "token_endpoint_auth_method": "private_key_jwt"});
+    let headers = [("content-type", "application/json")];
+    house.visitor().send("POST", "/auth/register", &headers, &about.to_string())
 }
 
 fn header(kid: &str) -> Value {
@@ -129,13 +140,7 @@ fn the_hub_asks_nowhere_its_operator_did_not_name() {
     let way = format!("--key-host {}", publisher.place);
     assert!(refused.status == 401 && refused.json()["error"] == "invalid_client", "{}", refused.body);
     assert!(refused.body.contains(&way), "{}", refused.body);
-    let register = |uri: &str| {
-        let about = json!({"client_name": "App", "redirect_uris": [CALLBACK], "jwks_uri": uri, "scope": "patient/*.rs",
-            "token_endpoint_auth_method": "private_key_jwt"});
-        let headers = [("content-type", "application/json")];
-        house.visitor().send("POST", "/auth/register", &headers, &about.to_string())
-    };
-    let answer = register(&uri);
+    let answer = register(&house, &uri);
     assert!(answer.status == 400 && answer.body.contains(&way), "{}", answer.body);
     for uri in [
         "http://keys.example/",
@@ -143,14 +148,14 @@ fn the_hub_asks_nowhere_its_operator_did_not_name() {
         "https://keys.example:444/",
         "https://keys.example/#1",
     ] {
-        let answer = register(uri);
+        let answer = register(&house, uri);
         assert_eq!(
             (answer.status, &answer.json()["error"]),
             (400, &json!("invalid_client_metadata")),
             "{uri}"
         );
     }
-    let answer = register("https://keys.example/jwks.json");
+    let answer = register(&house, "https://keys.example/jwks.json");
     assert_eq!(answer.status, 201, "{}", answer.body);
     assert_eq!(answer.json()["jwks_uri"], "https://keys.example/jwks.json");
     assert_eq!(publisher.asked(), 0);
@@ -199,4 +204,34 @@ fn what_is_no_key_set_lets_nobody_in() {
         assert_eq!(publisher.asked(), 1, "{at}: in vain, so not again at once");
     }
     assert_eq!(elsewhere.asked(), 0, "redirects lead nowhere");
+}
+
+#[test]
+fn an_app_that_registers_itself_may_publish_its_keys() {
+    let publisher = Publisher::open(None);
+    let key = Key::new("k1");
+    publisher.publish(&[&key]);
+    let house = House::open(&["--key-host", &publisher.place, "--allow-registration"]);
+    let registered = register(&house, &format!("http://{}/jwks.json", publisher.place));
+    assert_eq!(registered.status, 201, "{}", registered.body);
+    let id = registered.json()["client_id"].as_str().unwrap().to_owned();
+    let mut taro = house.signed_in("taro");
+    let code = house.code(&mut taro, &id, "patient/*.rs");
+    let exchange = |key: &Key| {
+        let pairs = [
+            ("grant_type", "authorization_code"),
+            ("code", &*code),
+            ("redirect_uri", CALLBACK),
+            ("code_verifier", super::VERIFIER),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", &*assertion(&house, &id, key, &header("k1"))),
+        ];
+        house.visitor().form("/auth/token", &pairs)
+    };
+    assert_eq!(exchange(&Key::new("k1")).status, 401);
+    let answer = exchange(&key);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(house.knows(answer.json()["access_token"].as_str().unwrap()));
+    // Whoever registers itself acts for nobody but its users.
+    assert_eq!(ask(&house, &id, &key, &header("k1")).json()["error"], "unauthorized_client");
 }
