@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use ureq::Agent;
+use ureq::config::{Config, ConfigBuilder};
 use ureq::http::{Request, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::typestate::AgentScope;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
@@ -50,21 +52,29 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// What asks; of this machine without a proxy.
-pub(crate) fn agent(of_loopback: bool) -> Agent {
+fn config() -> ConfigBuilder<AgentScope> {
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
-    let config = Agent::config_builder()
+    Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .timeout_global(Some(TIME))
         .user_agent("yojigen")
-        .tls_config(tls);
-    let config = if of_loopback { config.proxy(None) } else { config };
-    Agent::with_parts(config.build(), DefaultConnector::default(), Elsewhere(DefaultResolver::default()))
+        .tls_config(tls)
+}
+
+/// What asks at an address the operator wrote; of this machine without a proxy.
+pub(crate) fn agent(of_loopback: bool) -> Agent {
+    let config = if of_loopback { config().proxy(None) } else { config() };
+    config.build().into()
+}
+
+/// What asks at an address somebody else wrote, of a host the operator named.
+pub(crate) fn agent_elsewhere() -> Agent {
+    Agent::with_parts(config().build(), DefaultConnector::default(), Elsewhere(DefaultResolver::default()))
 }
 
 /// Names do not lead to where no server of others is: to this machine (but by its own names), to its neighbours on the wire, where clouds
@@ -76,13 +86,13 @@ impl Resolver for Elsewhere {
     fn resolve(
         &self,
         uri: &Uri,
-        config: &ureq::config::Config,
+        config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = self.0.resolve(uri, config, timeout)?;
         let host = uri.host().unwrap_or_default();
-        let is_named = is_loopback(host) || host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
-        if is_named || found.iter().all(|place| is_elsewhere(place.ip())) {
+        let is_address = host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
+        if is_address || is_loopback(host) || found.iter().all(|place| is_elsewhere(place.ip())) {
             return Ok(found);
         }
         Err(ureq::Error::HostNotFound)

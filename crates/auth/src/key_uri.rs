@@ -42,7 +42,7 @@ pub(crate) struct Published {
 
 impl Default for Published {
     fn default() -> Published {
-        Published { agent: fetch::agent(false), local: fetch::agent(true), said: Mutex::default() }
+        Published { agent: fetch::agent_elsewhere(), local: fetch::agent(true), said: Mutex::default() }
     }
 }
 
