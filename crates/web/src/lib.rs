@@ -23,6 +23,7 @@ mod calendar;
 mod chart;
 mod clinic;
 mod concept;
+mod drafts;
 mod failure;
 mod form;
 mod home;
@@ -42,6 +43,7 @@ mod writing;
 
 use axum::Router;
 use axum::routing::get;
+pub use drafts::erase_drafts;
 pub use quantity::grouped;
 pub use sign_in::sign_in_pages;
 pub use site::Site;

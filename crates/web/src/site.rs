@@ -1,10 +1,14 @@
 //! What pages are made from.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use auth::Auth;
 use axum::extract::FromRef;
 use hub::{Hub, Jobs};
+use sealing::FileKey;
+
+use crate::drafts::Drafts;
 
 /// What the pages of a hub work with.
 #[derive(Clone)]
@@ -15,8 +19,22 @@ pub struct Site {
     pub auth: Option<Arc<Auth>>,
     /// What runs jobs, if anything does.
     pub jobs: Option<Jobs>,
-    /// The hub's data directory: working state of pages lies in folders of its own there.
-    pub data: Arc<std::path::Path>,
+    /// What is being written.
+    pub(crate) drafts: Drafts,
+}
+
+impl Site {
+    /// A hub's pages. Their working state lies in folders of its own beside the data, sealed if there is a key.
+    #[must_use]
+    pub fn new(
+        hub: Hub,
+        auth: Option<Arc<Auth>>,
+        jobs: Option<Jobs>,
+        data: &Path,
+        key: Option<FileKey>,
+    ) -> Site {
+        Site { hub, auth, jobs, drafts: Drafts::at(data, key) }
+    }
 }
 
 impl FromRef<Site> for Hub {

@@ -200,17 +200,12 @@ pub(crate) fn serve(
             None => format!("http://localhost:{port}/fhir"),
         };
         hub.accounts = Some(match &auth {
-            Some(auth) => Accounts::served(auth),
+            Some(auth) => Accounts::served(auth, data),
             None => Accounts::kept(data),
         });
         let file_key = crate::key::of(data)?.map(|keys| keys.file_key());
         let jobs = Jobs::start(hub.clone(), data.join("jobs"), file_key).context("reading the jobs")?;
-        let site = web::Site {
-            hub: hub.clone(),
-            auth: auth.clone(),
-            jobs: Some(jobs.clone()),
-            data: Arc::from(data),
-        };
+        let site = web::Site::new(hub.clone(), auth.clone(), Some(jobs.clone()), data, file_key);
         let pages = web::pages(site);
         let control = control::listen(data, &hub, &jobs);
         let settings = SubscriptionSettings {
