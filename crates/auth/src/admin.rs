@@ -92,7 +92,7 @@ fn of_user(auth: &Auth, user: &User) -> Result<Value, Refusal> {
 fn of_client(client: &Client) -> Value {
     json!({"id": client.id, "name": client.name, "kind": client.kind, "redirectUris": client.redirect_uris,
         "scopes": client.scopes, "roles": client.roles, "organization": client.organization,
-        "purpose": client.purpose, "dynamic": client.is_dynamic, "mayIntrospect": client.may_introspect})
+        "purpose": client.purpose, "keysUri": client.keys_uri, "dynamic": client.is_dynamic, "mayIntrospect": client.may_introspect})
 }
 
 /// Performs a task: what it tells.

@@ -81,7 +81,12 @@ impl Auth {
         if client.kind != ClientKind::Keyed {
             return Err(invalid("the client is not registered with a key of its own"));
         }
-        let claims = client.keys()?.claims(assertion, &["RS384", "ES384"]).map_err(|why| wrong(&why))?;
+        // SMART App Launch 2.2, "Signature Verification": an address of keys is the registered one, or none.
+        if crate::jws::keys_uri(assertion).is_some_and(|named| named.as_str() != client.keys_uri.as_deref()) {
+            return Err(wrong("its jku is not the address of keys the client is registered with"));
+        }
+        let claims = self.keys_of(&client, assertion)?;
+        let claims = claims.claims(assertion, &["RS384", "ES384"]).map_err(|why| wrong(&why))?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let number = |name: &str| {
             claims.get(name).map(|v| v.as_u64().ok_or_else(|| wrong("its times are no whole numbers")))

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::jws::KeySet;
+use crate::key_uri::check_keys_uri;
 use crate::records::{absent, forget, put};
 use crate::refusal::{Kind, Refusal};
 use crate::scope::{Level, Scopes};
@@ -54,6 +55,9 @@ pub struct Client {
     pub is_dynamic: bool,
     /// Since when there is it, in seconds since 1970.
     pub created: u64,
+    /// Where its keys are, if it publishes them.
+    #[serde(default)]
+    pub keys_uri: Option<String>,
     secret: Option<String>,
     keys: Option<Value>,
 }
@@ -98,6 +102,9 @@ pub struct NewClient {
     pub scopes: String,
     /// Its keys, as a JSON Web Key Set.
     pub keys: Option<Value>,
+    /// Where its keys are, if it publishes them instead.
+    #[serde(default)]
+    pub keys_uri: Option<String>,
     /// For what it asks.
     pub purpose: Option<String>,
     /// What it is when it acts for itself.
@@ -196,8 +203,8 @@ impl Auth {
         if let Some(organization) = &new.organization {
             check_reference(organization, &["Organization"])?;
         }
-        let keys = match (&new.keys, new.kind) {
-            (Some(keys), ClientKind::Keyed) => {
+        let keys = match (&new.keys, &new.keys_uri, new.kind) {
+            (Some(keys), None, ClientKind::Keyed) => {
                 let read =
                     KeySet::read(keys).map_err(|why| Refusal::new(Kind::InvalidClientMetadata, why))?;
                 if read.is_empty() {
@@ -205,11 +212,19 @@ impl Auth {
                 }
                 Some(keys.clone())
             }
-            (None, ClientKind::Keyed) => {
-                return wrong("a client with a key of its own has a JSON Web Key Set".to_owned());
+            (None, Some(uri), ClientKind::Keyed) => {
+                check_keys_uri(uri)?;
+                None
             }
-            (Some(_), _) => return wrong("a key set is for clients with a key of their own".to_owned()),
-            (None, _) => None,
+            (Some(_), Some(_), ClientKind::Keyed) => {
+                return wrong("a client has its keys here or at an address, not both".to_owned());
+            }
+            (None, None, ClientKind::Keyed) => {
+                let why = "a client with a key of its own has a JSON Web Key Set, or an address where one is";
+                return wrong(why.to_owned());
+            }
+            (None, None, _) => None,
+            _ => return wrong("a key set is for clients with a key of their own".to_owned()),
         };
         let secret = if new.kind == ClientKind::Confidential { Some(secret::token("yjc_")?) } else { None };
         let client = Client {
@@ -224,6 +239,7 @@ impl Auth {
             is_dynamic: new.is_dynamic,
             created: self.now(),
             secret: secret.as_deref().map(secret::hash),
+            keys_uri: new.keys_uri.clone(),
             keys,
             id,
         };

@@ -339,6 +339,7 @@ mod tests {
             redirect_uris: Vec::new(),
             scopes: "system/*.rs".to_owned(),
             keys: Some(keys),
+            keys_uri: None,
             purpose: Some("HRESCH".to_owned()),
             roles: vec!["researcher".to_owned()],
             organization: None,

@@ -150,12 +150,7 @@ impl KeySet {
     /// # Errors
     /// Why it is no such token; the text holds nothing of it.
     pub(crate) fn claims(&self, token: &str, algorithms: &[&str]) -> Result<Claims, String> {
-        if token.len() > LONGEST {
-            return Err(format!("a token has at most {LONGEST} bytes"));
-        }
-        let (message, signature) = token.rsplit_once('.').ok_or("it is no JWT")?;
-        let (header, claims) = message.split_once('.').ok_or("it is no JWT")?;
-        let header = object(header).ok_or("its header does not read")?;
+        let (header, message, signature) = split(token)?;
         let text = |name: &str| header.get(name).and_then(Value::as_str);
         let algorithm = text("alg").ok_or("its header names no algorithm")?;
         if !algorithms.contains(&algorithm) {
@@ -167,20 +162,47 @@ impl KeySet {
         }
         let signature =
             BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| "its signature does not read")?;
-        let kid = text("kid");
-        let mut candidates = self
-            .0
-            .iter()
-            .filter(|(own, key)| key.algorithm() == algorithm && (kid.is_none() || own.as_deref() == kid))
-            .peekable();
+        let mut candidates = self.candidates(&header).peekable();
         if candidates.peek().is_none() {
             return Err("no key has its kid and algorithm".to_owned());
         }
-        if !candidates.any(|(_, key)| key.has_signed(message.as_bytes(), &signature)) {
+        if !candidates.any(|key| key.has_signed(message.as_bytes(), &signature)) {
             return Err("its signature is not that of the key".to_owned());
         }
-        object(claims).ok_or_else(|| "its claims do not read".to_owned())
+        let claims = message.split_once('.').and_then(|(_, claims)| object(claims));
+        claims.ok_or_else(|| "its claims do not read".to_owned())
     }
+
+    /// The keys a header names.
+    fn candidates(&self, header: &Claims) -> impl Iterator<Item = &PublicKey> {
+        let text = |name: &str| header.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (algorithm, kid) = (text("alg"), text("kid"));
+        let is_named = move |own: &Option<String>| kid.is_none() || *own == kid;
+        let keys = self.0.iter();
+        keys.filter(move |(own, key)| algorithm.as_deref() == Some(key.algorithm()) && is_named(own))
+            .map(|(_, key)| key)
+    }
+
+    /// Whether one of the keys is that which a token names; not whether it signed it.
+    #[must_use]
+    pub(crate) fn has_key_for(&self, token: &str) -> bool {
+        split(token).is_ok_and(|(header, ..)| self.candidates(&header).next().is_some())
+    }
+}
+
+/// Header, signed text and signature of a token.
+fn split(token: &str) -> Result<(Claims, &str, &str), String> {
+    if token.len() > LONGEST {
+        return Err(format!("a token has at most {LONGEST} bytes"));
+    }
+    let (message, signature) = token.rsplit_once('.').ok_or("it is no JWT")?;
+    let (header, _) = message.split_once('.').ok_or("it is no JWT")?;
+    Ok((object(header).ok_or("its header does not read")?, message, signature))
+}
+
+/// The address of keys that a token's header names (`jku`, RFC 7515, section 4.1.2).
+pub(crate) fn keys_uri(token: &str) -> Option<Value> {
+    split(token).ok()?.0.remove("jku")
 }
 
 fn object(part: &str) -> Option<Claims> {

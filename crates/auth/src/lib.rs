@@ -4,7 +4,7 @@
 //! * [`vault`]: where secrets live; beside the model, never in history or exports.
 //! * `user`, `passkey`, `password`, `totp`, `throttle`, `session`: a person signs in.
 //! * `outside`: or at a provider elsewhere.
-//! * `client`, `assertion`, `jws`, `register`: an app is known, and proves who it is.
+//! * `client`, `assertion`, `jws`, `key_uri`, `register`: an app is known, and proves who it is.
 //! * `authorize`, `grant`: a person allows an app something; codes, access tokens, refresh tokens and their end.
 //! * `keys`, `metadata`: what the hub signs with and says of itself.
 //! * `identity`: who sends a request. This is all that the rest of the hub needs: [`Auth::identify`].
@@ -20,9 +20,11 @@ pub mod admin;
 mod assertion;
 mod authorize;
 mod client;
+mod fetch;
 mod grant;
 mod identity;
 mod jws;
+mod key_uri;
 mod keys;
 mod metadata;
 mod origin;
@@ -45,6 +47,7 @@ pub use authorize::{AuthorizationRequest, Launch, PatientChoice, Rejected};
 pub use client::{Client, ClientKind, NewClient};
 pub use grant::{Grant, challenge};
 pub use identity::{Identity, bearer, cookie};
+pub use key_uri::is_key_host;
 pub use outside::{Arrived, NewLink, Outside, Rules};
 pub use passkey::{MadePasskey, Passkey, RelyingParty, ShownPasskey};
 pub use password::SHORTEST as SHORTEST_PASSWORD;
@@ -78,6 +81,8 @@ pub struct Settings {
     pub session_longest: u64,
     /// Whether apps may register themselves.
     pub may_register: bool,
+    /// Hosts that are asked for keys of clients: `keys.example`, `keys.example:8443`.
+    pub key_hosts: Vec<String>,
 }
 
 impl Settings {
@@ -92,6 +97,7 @@ impl Settings {
             session_idle: 1800,
             session_longest: 12 * 3600,
             may_register: false,
+            key_hosts: Vec::new(),
         }
     }
 }
@@ -107,6 +113,7 @@ pub struct Auth {
     throttle: Throttle,
     identities: Identities,
     origins: origin::Origins,
+    published: key_uri::Published,
     signing_key: Mutex<Option<Arc<SigningKey>>>,
     challenges: ChallengeKey,
     outside: Option<outside::Known>,
@@ -137,6 +144,7 @@ impl Auth {
             throttle: Throttle::default(),
             identities: Identities::default(),
             origins: origin::Origins::default(),
+            published: key_uri::Published::default(),
             signing_key: Mutex::default(),
             challenges: ChallengeKey::default(),
             outside: None,

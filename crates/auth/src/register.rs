@@ -54,9 +54,8 @@ impl Auth {
         if list("response_types")?.iter().any(|t| t != "code") {
             return Err(wrong("response_types is [\"code\"]"));
         }
-        if text("jwks_uri")?.is_some() {
-            return Err(wrong("jwks_uri is not fetched here; send the keys as jwks"));
-        }
+        let keys_uri = text("jwks_uri")?;
+        keys_uri.map_or(Ok(()), |uri| self.check_key_host(uri))?;
         let kind = match text("token_endpoint_auth_method")?.unwrap_or("none") {
             "none" => ClientKind::Public,
             "client_secret_basic" | "client_secret_post" => ClientKind::Confidential,
@@ -74,6 +73,7 @@ impl Auth {
             redirect_uris: list("redirect_uris")?,
             scopes: text("scope")?.unwrap_or("openid fhirUser launch/patient patient/*.rs").to_owned(),
             keys: about.get("jwks").filter(|keys| !keys.is_null()).cloned(),
+            keys_uri: keys_uri.map(str::to_owned),
             purpose: None,
             roles: Vec::new(),
             organization: None,
@@ -102,6 +102,9 @@ fn described(client: &Client, secret: Option<&str>) -> Value {
         "response_types": ["code"],
         "token_endpoint_auth_method": method,
     });
+    if let Some(uri) = &client.keys_uri {
+        about["jwks_uri"] = json!(uri);
+    }
     if let Some(secret) = secret {
         about["client_secret"] = json!(secret);
         about["client_secret_expires_at"] = json!(0);

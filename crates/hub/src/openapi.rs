@@ -69,10 +69,10 @@ const SEARCH_TYPES: &[(&str, &str)] = &[
     ("uri", "URI. Modifiers :above, :below"),
 ];
 
-/// The description of a hub of this version.
+/// The description of a hub of this version; with a `part` of the same form that is joined to it.
 #[must_use]
-pub fn document(version: &str, service: &[ServicePath]) -> String {
-    json!({
+pub fn document(version: &str, service: &[ServicePath], part: Value) -> String {
+    let mut whole = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Yojigen",
@@ -115,8 +115,23 @@ pub fn document(version: &str, service: &[ServicePath]) -> String {
             },
             "schemas": schemas(),
         },
-    })
-    .to_string()
+    });
+    join(&mut whole, part);
+    whole.to_string()
+}
+
+/// Members are joined by name, lists one after the other.
+fn join(whole: &mut Value, part: Value) {
+    match (whole, part) {
+        (Value::Object(members), Value::Object(part)) => {
+            for (name, value) in part {
+                join(members.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(items), Value::Array(part)) => items.extend(part),
+        (_, Value::Null) => {}
+        (whole, part) => *whole = part,
+    }
 }
 
 fn schemas() -> Value {
@@ -404,7 +419,7 @@ mod tests {
 
     fn whole() -> Value {
         let service = [ServicePath { path: "/health", documentation: "It runs", media_type: "text/plain" }];
-        serde_json::from_str(&document("1", &service)).unwrap()
+        serde_json::from_str(&document("1", &service, Value::Null)).unwrap()
     }
 
     /// Every `$ref`, and every parameter of a path.

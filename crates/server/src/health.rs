@@ -1,16 +1,14 @@
 //! Is it alive, is it ready, what has it done.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use hub::openapi::{self, ServicePath};
 
-use crate::Shared;
+use crate::{Shared, oauth};
 
 /// The addresses outside of FHIR.
 const PATHS: &[ServicePath] = &[
@@ -28,11 +26,11 @@ const PATHS: &[ServicePath] = &[
     ServicePath { path: "/openapi.json", documentation: "This description", media_type: "application/json" },
 ];
 
-/// The surface as OpenAPI; written once, since it is the same as long as the program runs.
+/// The surface as OpenAPI; written once, since it is the same as long as the hub is served.
 pub(crate) async fn openapi(State(app): State<Shared>, headers: HeaderMap) -> Response {
-    static WRITTEN: OnceLock<(Bytes, HeaderValue)> = OnceLock::new();
-    let (document, tag) = WRITTEN.get_or_init(|| {
-        let document = openapi::document(&app.version, PATHS);
+    let (document, tag) = app.openapi.get_or_init(|| {
+        let part = app.auth.as_deref().map(oauth::openapi::part).unwrap_or_default();
+        let document = openapi::document(&app.version, PATHS, part);
         let mut hasher = DefaultHasher::new();
         document.hash(&mut hasher);
         let tag = HeaderValue::from_str(&format!("W/\"{:016x}\"", hasher.finish()));

@@ -23,12 +23,14 @@ pub use lanes::LaneLimits;
 pub use listen::{Running, start};
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, OnceLock};
 
 use auth::Auth;
 use axum::Router;
+use axum::http::HeaderValue;
 use axum::routing::{any, get};
+use bytes::Bytes;
 use hub::{Hub, Jobs, Subscriptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::broadcast;
@@ -72,6 +74,8 @@ pub(crate) struct App {
     pub(crate) websockets: AtomicUsize,
     /// Requests of late.
     pub(crate) limiter: edge::rates::Limiter,
+    /// The surface as OpenAPI, and its tag.
+    pub(crate) openapi: OnceLock<(Bytes, HeaderValue)>,
 }
 
 impl App {

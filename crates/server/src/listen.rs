@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -135,6 +135,7 @@ pub fn start(
         news,
         websockets: AtomicUsize::new(0),
         limiter: Limiter::new(edge.rates),
+        openapi: OnceLock::new(),
     });
     let service = router(Arc::clone(&app), pages, sign_in)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), headers::add))

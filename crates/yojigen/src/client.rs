@@ -12,7 +12,7 @@ use crate::vault::perform;
 
 /// Does it.
 pub(crate) fn run(task: &ClientTask) -> Result<ExitCode> {
-    let (vault, task) = match task {
+    let (vault, asked) = match task {
         ClientTask::Add(arguments) => {
             let keys = match &arguments.keys {
                 Some(file) => {
@@ -35,6 +35,7 @@ pub(crate) fn run(task: &ClientTask) -> Result<ExitCode> {
                 redirect_uris: arguments.redirect_uris.clone(),
                 scopes: arguments.scope.clone(),
                 keys,
+                keys_uri: arguments.keys_uri.clone(),
                 purpose: arguments.purpose.clone(),
                 roles: arguments.roles.clone(),
                 organization: arguments.organization.clone(),
@@ -46,7 +47,7 @@ pub(crate) fn run(task: &ClientTask) -> Result<ExitCode> {
         ClientTask::List(vault) => (vault, Task::ListClients),
         ClientTask::Remove { id, vault } => (vault, Task::RemoveClient { id: id.clone() }),
     };
-    let told = perform(&vault.data, None, &task)?;
+    let told = perform(&vault.data, None, &asked)?;
     if vault.json {
         say!("{told:#}");
         return Ok(ExitCode::SUCCESS);
@@ -54,6 +55,9 @@ pub(crate) fn run(task: &ClientTask) -> Result<ExitCode> {
     match &told {
         Value::Array(list) => list.iter().for_each(|client| say!("{}", line(client))),
         client => say!("{}", line(client)),
+    }
+    if let (ClientTask::Add(_), Some(uri)) = (task, told["keysUri"].as_str()) {
+        say!("its keys are read at {uri}, by a hub that is served with --key-host and that host");
     }
     if let Some(secret) = told["secret"].as_str() {
         say!("its secret, shown this once:");

@@ -28,6 +28,7 @@ pub(crate) fn serve(data: &Path, arguments: &SignInArguments, issuer: &str) -> R
         session_idle: arguments.session_idle,
         session_longest: arguments.session_longest,
         may_register: arguments.allow_registration,
+        key_hosts: arguments.key_hosts.clone(),
         ..Settings::at(issuer)
     };
     let vault = DiskVault::open_sealed(&folder(data), crate::key::of(data)?.as_deref())?;

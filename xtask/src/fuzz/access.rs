@@ -29,6 +29,7 @@ pub(super) fn jwt<'t>() -> Target<'t> {
             "x": "x4YRrIWGCIrcaEJr8RPhoO0sj8vMpGkKURvq0lMtdBj2_X7dg_JWnogQ6DKn7cLm",
             "y": "3sVOjkn0VKzdMVELxX4TO_ourXAFGCu1uBPnaPCNaNCPp8iMWrlEejpyk8F-ANX-",
         }]})),
+        keys_uri: None,
         purpose: None,
         roles: Vec::new(),
         organization: None,

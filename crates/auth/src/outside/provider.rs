@@ -1,22 +1,17 @@
 //! What a provider says of itself (OpenID Connect Discovery 1.0), its keys, and requests to it.
 //!
-//! Where to ask is learned from the provider the operator named, over https (loopback may be http). Redirects are not followed,
-//! answers are bounded in size and time. Its metadata are asked for anew each hour, its keys when a signature is by one that
-//! is not known, though not more often than every ten seconds.
+//! Where to ask is learned from the provider the operator named. Its metadata are asked for anew each hour, its keys when a signature is
+//! by one that is not known, though not more often than every ten seconds.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 use ureq::Agent;
 use ureq::http::{Request, header};
-use ureq::tls::{RootCerts, TlsConfig};
 
+use crate::fetch::{self, place};
 use crate::jws::KeySet;
 
-/// An answer has at most so many bytes, and comes within this time.
-const LARGEST: u64 = 512 << 10;
-const TIME: Duration = Duration::from_secs(10);
 /// Metadata are believed so long, in seconds.
 const METADATA: u64 = 3600;
 /// Keys are not asked for more often.
@@ -44,21 +39,6 @@ pub(super) struct Provider {
     keys: Mutex<Option<(u64, Arc<KeySet>)>>,
 }
 
-/// Whether an address may be asked.
-fn is_safe(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    let is_loopback =
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    let is_plain =
-        !authority.is_empty() && url.bytes().all(|b| (0x21..=0x7e).contains(&b)) && !authority.contains('@');
-    is_plain && (scheme == "https" || (scheme == "http" && is_loopback))
-}
-
 impl Metadata {
     fn read(issuer: &str, said: &Value) -> Result<Metadata, String> {
         if said.get("issuer").and_then(Value::as_str) != Some(issuer) {
@@ -66,7 +46,7 @@ impl Metadata {
         }
         let maybe = |name: &str| -> Result<Option<String>, String> {
             match said.get(name).and_then(Value::as_str) {
-                Some(url) if is_safe(url) => Ok(Some(url.to_owned())),
+                Some(url) if place(url).is_some() => Ok(Some(url.to_owned())),
                 Some(_) => Err(format!("its {name} is no https address")),
                 None => Ok(None),
             }
@@ -91,41 +71,12 @@ impl Metadata {
 
 impl Provider {
     pub(super) fn new(issuer: &str) -> Provider {
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(TIME))
-            .user_agent("yojigen")
-            .tls_config(tls);
-        let config = if issuer.starts_with("http://") { config.proxy(None) } else { config };
         Provider {
             issuer: issuer.to_owned(),
-            agent: config.build().into(),
+            agent: fetch::agent(issuer.starts_with("http://")),
             metadata: Mutex::default(),
             keys: Mutex::default(),
         }
-    }
-
-    fn ask(&self, request: Request<String>) -> Result<Value, String> {
-        let path = request.uri().path().to_owned();
-        let mut answer = self.agent.run(request).map_err(|e| format!("{path} does not answer: {e}"))?;
-        let status = answer.status();
-        let body = answer.body_mut().with_config().limit(LARGEST).read_to_vec();
-        let body =
-            body.map_err(|_| format!("{path} answers with more than {LARGEST} bytes, or not whole"))?;
-        let said = serde_json::from_slice::<Value>(&body).ok().filter(Value::is_object);
-        if !status.is_success() {
-            // The error's code is the standard's; the rest may be anything.
-            let code = said.as_ref().and_then(|said| said.get("error")?.as_str());
-            let code = code.filter(|code| code.len() < 60 && code.bytes().all(|b| b.is_ascii_graphic()));
-            return Err(format!("{path} answers {}: {}", status.as_u16(), code.unwrap_or("no code")));
-        }
-        said.ok_or_else(|| format!("{path} does not answer with a JSON object"))
     }
 
     fn read(&self, url: &str, bearer: Option<&str>) -> Result<Value, String> {
@@ -133,7 +84,10 @@ impl Provider {
         if let Some(token) = bearer {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        self.ask(request.body(String::new()).map_err(|_| "an address of its is none".to_owned())?)
+        fetch::ask(
+            &self.agent,
+            request.body(String::new()).map_err(|_| "an address of its is none".to_owned())?,
+        )
     }
 
     /// What it says of itself.
@@ -168,7 +122,10 @@ impl Provider {
         if let Some(basic) = basic {
             request = request.header(header::AUTHORIZATION, format!("Basic {basic}"));
         }
-        self.ask(request.body(form).map_err(|_| "its token_endpoint is no address".to_owned())?)
+        fetch::ask(
+            &self.agent,
+            request.body(form).map_err(|_| "its token_endpoint is no address".to_owned())?,
+        )
     }
 
     /// What it says at the userinfo endpoint, of the same person.

@@ -1,8 +1,8 @@
 //! What every answer says to browsers and caches, where it does not say so itself.
 //!
 //! An answer of the hub is no page that runs anything: whatever is shown of it (a Binary somebody uploaded as HTML, above all) has
-//! no script, no frame and no origin. Pages say what they need themselves (`web::shell`). Records are kept by no cache.
-//! Over https a browser keeps to https (HSTS, RFC 6797).
+//! no script, no frame and no origin. Pages say what they need themselves (`web::shell`). What does not say that it may be is kept by
+//! no cache. Over https a browser keeps to https (HSTS, RFC 6797).
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -22,8 +22,7 @@ const PERMISSIONS: &str = "accelerometer=(), camera=(), display-capture=(), geol
 
 /// Adds what an answer does not say itself.
 pub(crate) async fn add(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let (is_record, is_asset) = (path.starts_with("/fhir"), path.starts_with("/assets/"));
+    let is_asset = request.uri().path().starts_with("/assets/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut add = |name: HeaderName, value: &'static str| {
@@ -32,12 +31,10 @@ pub(crate) async fn add(State(app): State<Shared>, request: Request, next: Next)
     add(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     if !is_asset {
         add(header::CONTENT_SECURITY_POLICY, POLICY);
+        add(header::CACHE_CONTROL, "no-store");
     }
     add(header::REFERRER_POLICY, "no-referrer");
     add(HeaderName::from_static("permissions-policy"), PERMISSIONS);
-    if is_record {
-        add(header::CACHE_CONTROL, "no-store");
-    }
     if app.auth.as_ref().is_some_and(|auth| auth.is_secure()) {
         add(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }

@@ -2,6 +2,7 @@
 
 mod form;
 mod launch;
+pub(crate) mod openapi;
 mod token;
 
 use std::net::IpAddr;

@@ -15,7 +15,8 @@ Examples:
       --scope 'openid fhirUser launch/patient patient/*.rs offline_access'
   yojigen client add portal --data hub --name Portal --kind confidential --redirect-uri https://portal.example/cb \\
       --scope 'openid fhirUser launch user/*.cruds'
-  yojigen client add warehouse --data hub --name 'Data warehouse' --kind keyed --keys jwks.json --scope 'system/*.rs'")]
+  yojigen client add warehouse --data hub --name 'Data warehouse' --kind keyed --keys jwks.json --scope 'system/*.rs'
+  yojigen client add loader --data hub --name Loader --kind keyed --keys-uri https://loader.example/jwks.json --scope 'system/*.cruds'")]
     Add(Box<ClientAddArguments>),
     /// Print all clients
     List(VaultArguments),
@@ -57,8 +58,11 @@ pub(crate) struct ClientAddArguments {
     #[arg(long, value_name = "SCOPES")]
     pub scope: String,
     /// A file with its public keys, a JSON Web Key Set
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "keys_uri")]
     pub keys: Option<PathBuf>,
+    /// Where it publishes its public keys instead, a JSON Web Key Set; the hub asks there if it is served with --key-host
+    #[arg(long, value_name = "URL")]
+    pub keys_uri: Option<String>,
     /// What a system is that acts for itself (a role of users); may be given several times
     #[arg(long = "role", value_name = "ROLE")]
     pub roles: Vec<String>,

@@ -69,6 +69,9 @@ pub(crate) struct SignInArguments {
     /// Let apps register themselves (RFC 7591)
     #[arg(long)]
     pub allow_registration: bool,
+    /// A host that is asked for the keys of clients that publish them (jwks_uri): host or host:port; may be given several times
+    #[arg(long = "key-host", value_name = "HOST", value_parser = crate::config::key_host)]
+    pub key_hosts: Vec<String>,
     /// The outside OpenID provider where people sign in too: its issuer identifier, letter for letter
     #[arg(long, value_name = "URL", value_parser = crate::config::issuer, requires = "openid_client_id")]
     pub openid_issuer: Option<String>,

@@ -16,7 +16,7 @@ mod settings;
 mod show;
 mod within;
 
-pub(crate) use settings::{address, issuer, zone};
+pub(crate) use settings::{address, issuer, key_host, zone};
 pub(crate) use show::run;
 pub(crate) use within::Within;
 

@@ -197,6 +197,12 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     }
 }
 
+/// A host that is asked for keys of clients.
+pub(crate) fn key_host(text: &str) -> Result<String, String> {
+    let expected = "write a host, keys.example or keys.example:8443, without https:// and path";
+    auth::is_key_host(text).then(|| text.to_owned()).ok_or_else(|| expected.to_owned())
+}
+
 /// An issuer identifier (OpenID Connect Discovery 1.0, section 3): an address that may have a path, kept letter for letter.
 pub(crate) fn issuer(text: &str) -> Result<String, String> {
     let (scheme, rest) = text.split_once("://").ok_or("write https://host, perhaps with a path")?;

@@ -152,7 +152,7 @@ pub(crate) fn try_send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Result<Answer, ureq::Error> {
-    let address = if path.starts_with("http://") {
+    let address = if path.starts_with("http://") || path.starts_with("https://") {
         path.to_owned()
     } else if let Some(rooted) = path.strip_prefix("//") {
         format!("{}/{rooted}", base.trim_end_matches("/fhir"))

@@ -6,6 +6,7 @@ mod outside;
 mod passkeys;
 mod people;
 mod provider;
+mod published_keys;
 mod refusals;
 mod smart_client;
 pub(crate) mod systems;
@@ -61,6 +62,15 @@ impl House {
 
     /// One that holds more than two persons.
     pub(crate) fn holding(resources: &[Value], arguments: &[&str]) -> House {
+        House::with(resources, arguments, &[])
+    }
+
+    /// One that is run by another program.
+    pub(crate) fn under(program: &[&str], arguments: &[&str]) -> House {
+        House::with(&[], arguments, program)
+    }
+
+    fn with(resources: &[Value], arguments: &[&str], under: &[&str]) -> House {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("hub");
         let file = folder.path().join("resources.ndjson");
@@ -68,7 +78,7 @@ impl House {
         let lines: Vec<String> = persons.iter().chain(resources).map(|r| format!("{r}\n")).collect();
         std::fs::write(&file, lines.concat()).unwrap();
         crate::hub::import(&data, &[&file]);
-        let hub = Hub::serve_closed(&data, arguments, &[]);
+        let hub = Hub::serve_closed(&data, arguments, under);
         let house = House { hub, data, _folder: folder };
         house.user("taro", &["--role", "person", "--name", "山田 太郎", "--fhir-user", "Patient/p1"]);
         house.user(

@@ -35,7 +35,12 @@ pub(crate) fn fields(page: &str, name: &str) -> Vec<String> {
 
 impl Visitor {
     pub(crate) fn new(root: &str) -> Visitor {
-        Visitor { agent: agent(), root: root.to_owned(), cookies: Vec::new() }
+        Visitor::by(agent(), root)
+    }
+
+    /// By a client of its own.
+    pub(crate) fn by(agent: ureq::Agent, root: &str) -> Visitor {
+        Visitor { agent, root: root.to_owned(), cookies: Vec::new() }
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {

@@ -1,7 +1,9 @@
 //! The hub on the internet: what it speaks, what it refuses, how much it takes.
 
 mod framing;
+mod headers;
 mod limits;
+mod origins;
 mod tls;
 
 use std::io::Read as _;
@@ -11,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version};
 
 /// A certificate with its key in two files, signed by itself.
@@ -50,6 +53,16 @@ impl Pair {
             Box::leak(path.to_str().unwrap().to_owned().into_boxed_str())
         };
         ["--tls-certificate", text(&self.certificate), "--tls-key", text(&self.key)]
+    }
+
+    /// What a server shows of it.
+    pub(super) fn server(&self) -> Arc<rustls::ServerConfig> {
+        let key = PrivateKeyDer::from_pem_file(&self.key).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.unwrap().with_no_client_auth();
+        Arc::new(config.with_single_cert(vec![self.der.clone()], key).unwrap())
     }
 
     /// A client that trusts it alone.
