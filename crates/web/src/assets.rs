@@ -25,6 +25,8 @@ const FILES: &[(&str, &str, &str)] = &[
     ("style.css", CSS, STYLESHEET),
     ("mark.svg", SVG, include_str!("../assets/mark.svg")),
     ("passkeys.js", SCRIPT, include_str!("../assets/scripts/passkeys.js")),
+    ("me-entry.js", SCRIPT, include_str!("../assets/scripts/me-entry.js")),
+    ("me-print.js", SCRIPT, include_str!("../assets/scripts/me-print.js")),
 ];
 
 /// A file and where it is.

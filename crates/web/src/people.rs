@@ -53,7 +53,7 @@ fn divisions(text: &str) -> Vec<String> {
     places.map(|at| [&characters[..at], &[' '], &characters[at..]].concat().into_iter().collect()).collect()
 }
 
-fn search(record: &Record, text: &str, cursor: Option<&str>) -> Result<Found, Failure> {
+pub(crate) fn search(record: &Record, text: &str, cursor: Option<&str>) -> Result<Found, Failure> {
     let sought = read(text);
     let mut pairs: Vec<(&str, &str)> = sought.pairs.iter().map(|(n, v)| (*n, v.as_str())).collect();
     pairs.extend(cursor.map(|c| ("_cursor", c)));
