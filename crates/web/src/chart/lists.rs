@@ -82,7 +82,7 @@ pub(crate) fn problems_with_nodes<'a>(conditions: &'a [Resource], pen: Pen<'_>) 
             (None, None) => String::new(),
             (begun, Some(ended)) => format!("{} – {}", written(begun), written(Some(ended))),
             (begun, None) if is_past => written(begun),
-            (begun, None) => pen.words.say_with("since", &[("date", written(begun).into())]),
+            (begun, None) => pen.words.say_with("since-day", &[("date", written(begun).into())]),
         };
         let said = code.filter(|c| !matches!(c.as_str(), "active" | "resolved"));
         let status = said.and_then(|c| pen.words.say_code("problem", &c)).unwrap_or_default();
@@ -110,7 +110,8 @@ pub(crate) fn allergies(resources: &[Resource], pen: Pen<'_>) -> Vec<Allergy> {
             let reactions: Vec<String> =
                 reactions.filter_map(|m| concept::name(m, pen.words)).take(6).collect();
             let since = ["onset", "recordedDate"].iter().find_map(|p| pen.day(allergy.text_at(p)));
-            let note = since.map(|d| pen.words.say_with("since", &[("date", d.written(pen.words).into())]));
+            let note =
+                since.map(|d| pen.words.say_with("since-day", &[("date", d.written(pen.words).into())]));
             Allergy {
                 name: named(allergy, "code", pen),
                 is_severe: criticality == "high",

@@ -92,6 +92,18 @@ fn read(request: NodeRef<'_>, pen: Pen<'_>) -> Option<Prescription> {
     Some(Prescription { start, end, status, dosage: dosage(request, pen) })
 }
 
+/// What an active prescription is for and when it runs out, if both are known.
+pub(crate) fn ending(
+    record: &Record,
+    request: &Resource,
+    pen: Pen<'_>,
+) -> Result<Option<(String, Day)>, Failure> {
+    let Some(read) = read(request.root(), pen).filter(|p| p.is_current(pen.on)) else { return Ok(None) };
+    let Some(end) = read.end else { return Ok(None) };
+    let name = name(record, request.root(), &mut 0, pen)?;
+    Ok(name.map(|name| (name, end)))
+}
+
 /// The dosage as written, else its dose.
 fn dosage(request: NodeRef<'_>, pen: Pen<'_>) -> String {
     let texts = request.all("dosageInstruction").take(4).filter_map(|dosage| {

@@ -133,7 +133,7 @@ struct ChartPage {
 }
 
 /// Whether a text can be an id; anything else is nobody's.
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
 }

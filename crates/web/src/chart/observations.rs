@@ -71,6 +71,8 @@ pub(crate) enum Flag {
 /// Measurements of one thing in one unit.
 #[derive(Debug)]
 pub(crate) struct Series {
+    /// The code that decides what is drawn together.
+    pub(crate) key: String,
     pub(crate) name: String,
     rank: usize,
     /// Oldest first.
@@ -156,8 +158,8 @@ fn add(
     let is_pair = point.second.is_some();
     let own_range = if is_pair { None } else { range(node) };
     let flag = (!is_pair).then(|| flag(node, &point.value, own_range)).flatten();
-    let new = || Series { name, rank, points: Vec::new(), range: None, flag };
-    let series = all.entry((key, point.value.unit.clone())).or_insert_with(new);
+    let new = || Series { key: key.clone(), name, rank, points: Vec::new(), range: None, flag };
+    let series = all.entry((key.clone(), point.value.unit.clone())).or_insert_with(new);
     series.range = series.range.or(own_range);
     series.points.push(point);
 }

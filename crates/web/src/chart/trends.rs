@@ -74,6 +74,8 @@ pub(crate) struct Line {
 /// A drawing.
 #[derive(Debug)]
 pub(crate) struct Trend {
+    /// The code of what is measured, if it is known.
+    pub(crate) key: String,
     pub(crate) name: String,
     pub(crate) latest: String,
     pub(crate) unit: String,
@@ -94,6 +96,8 @@ pub(crate) struct Trend {
 /// A result that is listed.
 #[derive(Debug)]
 pub(crate) struct Other {
+    /// The code of what is measured; empty if there is none.
+    pub(crate) key: String,
     pub(crate) name: String,
     pub(crate) value: String,
     pub(crate) flag: Option<(&'static str, String)>,
@@ -177,6 +181,7 @@ fn draw(series: &Series, pen: Pen<'_>) -> Option<Trend> {
         ],
     );
     Some(Trend {
+        key: series.key.clone(),
         name: series.name.clone(),
         latest: short(latest),
         date: latest.day.written(words),
@@ -218,6 +223,7 @@ pub(crate) fn results(observations: &[Resource], pen: Pen<'_>) -> Results {
             results.trends.extend(draw(series, pen));
         } else if let Some(latest) = series.points.last() {
             results.others.push(Other {
+                key: series.key.clone(),
                 name: series.name.clone(),
                 value: with_unit(&short(latest), &latest.value.unit),
                 flag: flag(series.flag, pen.words),
@@ -233,7 +239,7 @@ pub(crate) fn results(observations: &[Resource], pen: Pen<'_>) -> Results {
 
 fn listed(finding: Finding, words: Words) -> Other {
     let date = finding.day.map_or_else(|| words.say("date-missing"), |d| d.written(words));
-    Other { name: finding.name, value: finding.value, flag: None, date }
+    Other { key: String::new(), name: finding.name, value: finding.value, flag: None, date }
 }
 
 #[cfg(test)]
