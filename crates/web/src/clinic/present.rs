@@ -97,6 +97,11 @@ fn supply_end(request: NodeRef<'_>, pen: Pen<'_>) -> Option<Day> {
     })
 }
 
+/// A supply that was used up so many days before is not taken any more, whatever the prescription's status.
+const LONG_OVER: i64 = 180;
+/// Reports among the documents.
+const REPORTS: usize = 3;
+
 /// What is taken: what was prescribed and is active, the newest of each; and what the patient says.
 pub(crate) fn taken(bedside: &Bedside, most: usize) -> Result<Vec<Taken>, Failure> {
     let (pen, words) = (bedside.pen(), bedside.words);
@@ -114,6 +119,9 @@ pub(crate) fn taken(bedside: &Bedside, most: usize) -> Result<Vec<Taken>, Failur
         }
         let begun = pen.day(request.text_at("authoredOn"));
         let end = supply_end(request, pen);
+        if end.is_some_and(|end| end.days() + LONG_OVER < bedside.on.days()) {
+            continue;
+        }
         let when = match (begun, end) {
             (Some(begun), Some(end)) => format!("{} – {}", begun.written(words), end.written(words)),
             (Some(begun), None) => words.say_with("since", &[("date", begun.written(words).into())]),
@@ -202,6 +210,7 @@ pub(crate) fn papers(bedside: &Bedside, most: usize) -> Result<Vec<Paper>, Failu
         ("Composition", "-date", ["title", "type"], ["date", "date"]),
         ("DiagnosticReport", "-date", ["code", "category"], ["effective", "issued"]),
     ] {
+        let most = if name == "DiagnosticReport" { REPORTS.min(most) } else { most };
         for resource in &bedside.found(name, &[("_sort", sort)], most)? {
             let node = resource.root();
             if matches!(node.text_at("status").as_deref(), Some("entered-in-error" | "superseded")) {

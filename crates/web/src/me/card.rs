@@ -51,7 +51,7 @@ fn contact(own: &Own, node: NodeRef<'_>) -> Contact {
         let parts: Vec<String> = name.text_at("family").map(String::from).into_iter().chain(given).collect();
         name.text_at("text").map_or_else(|| parts.join(" "), String::from)
     });
-    let telephones = node.all("telecom").filter(|t| t.text_at("system").as_deref() != Some("email"));
+    let mut telephones = node.all("telecom").filter(|t| t.text_at("system").as_deref() != Some("email"));
     Contact {
         name: name.filter(|n| !n.is_empty()).unwrap_or_else(|| own.words.say("name-missing")),
         relation: concept::name_at(node, "relationship", own.words).unwrap_or_default(),
