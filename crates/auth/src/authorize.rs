@@ -12,6 +12,7 @@ use crate::grant::{Code, Grant};
 use crate::records::{absent, forget, put};
 use crate::refusal::{Kind, Refusal};
 use crate::scope::{Level, Scope, Scopes};
+use crate::second_factor::SecondFactor;
 use crate::session::Session;
 use crate::user::{User, is_id};
 use crate::{Auth, secret};
@@ -253,6 +254,9 @@ impl Auth {
         allowed: &Scopes,
         patient: Option<&str>,
     ) -> Result<String, Refusal> {
+        if self.second_factor(user, session)? != SecondFactor::Done {
+            return Err(self.second_factor_missing());
+        }
         // Only what was asked, whatever the form says.
         let scopes = request.scopes.only(|scope| allowed.has(scope));
         if scopes.is_empty() {
@@ -283,6 +287,7 @@ impl Auth {
             session: is_online.then(|| session.id.clone()),
             auth_time: session.began,
             created: now,
+            has_code: session.has_code,
         };
         if let Some((handle, launch)) = &request.launch {
             let key = format!("launch/{}", secret::hash(handle));

@@ -47,6 +47,9 @@ pub struct Grant {
     pub(crate) auth_time: u64,
     /// When it was given, in seconds since 1970.
     pub created: u64,
+    /// Whether the user had shown a second factor.
+    #[serde(default)]
+    pub(crate) has_code: bool,
 }
 
 /// What a code stands for.
@@ -189,9 +192,10 @@ impl Auth {
 
     fn check_user(&self, grant: &Grant) -> Result<(), Refusal> {
         let Some(id) = &grant.user else { return Ok(()) };
-        let is_there = self.user(id)?.is_some_and(|user| !user.is_disabled);
-        if !is_there {
-            return Err(invalid("the user may no longer sign in"));
+        let user = self.user(id)?.filter(|user| !user.is_disabled);
+        let user = user.ok_or_else(|| invalid("the user may no longer sign in"))?;
+        if self.is_too_weak(grant, &user) {
+            return Err(invalid("the user's role takes a second factor; the user has to sign in anew"));
         }
         match &grant.session {
             Some(session) if !self.has_session(id, session)? => Err(invalid("the user has signed out")),
@@ -258,6 +262,10 @@ impl Auth {
         say("iat", json!(now));
         say("exp", json!(now + ID_TOKEN));
         say("auth_time", json!(grant.auth_time));
+        // RFC 8176: more than one factor, whichever.
+        if grant.has_code {
+            say("amr", json!(["mfa"]));
+        }
         if let Some(nonce) = nonce {
             say("nonce", json!(nonce));
         }
@@ -394,6 +402,7 @@ impl Auth {
             session: None,
             auth_time: now,
             created: now,
+            has_code: false,
         };
         let mut issued = self.issue(&grant, &scopes, None)?;
         issued.changes.extend(self.keep_grant(&grant, SYSTEM)?);
@@ -404,8 +413,9 @@ impl Auth {
     /// An access token that is good, and its grant.
     pub(crate) fn access(&self, token: &str) -> Result<Option<(AccessToken, Grant)>, Refusal> {
         let Some(access) = self.record::<AccessToken>(&token_key(token))? else { return Ok(None) };
-        let grant = self.record::<Grant>(&grant_key(&access.grant))?;
-        Ok(grant.map(|grant| (access, grant)))
+        let Some(grant) = self.record::<Grant>(&grant_key(&access.grant))? else { return Ok(None) };
+        let user = grant.user.as_deref().map(|id| self.user(id)).transpose()?.flatten();
+        Ok(user.is_none_or(|user| !self.is_too_weak(&grant, &user)).then_some((access, grant)))
     }
 
     /// What users allowed apps.

@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use http::{HeaderMap, Method, header};
 
 use crate::refusal::{Kind, Refusal};
+use crate::second_factor::SecondFactor;
 use crate::session::TOUCH;
 use crate::{Auth, secret};
 
@@ -51,6 +52,8 @@ pub struct Identity {
     pub token_id: String,
     /// Until when it is good, in seconds since 1970.
     pub expires: u64,
+    /// Whether the user's roles take a second factor that was not shown.
+    pub(crate) lacks_code: bool,
 }
 
 #[derive(Debug)]
@@ -145,8 +148,20 @@ impl Auth {
     /// something counts by a session only if the browser says that a page of this hub sends it.
     ///
     /// # Errors
-    /// If it carries a token that is not good, or a session's request comes from elsewhere.
+    /// If it carries a token that is not good, a session's request comes from elsewhere, or the user's role takes a second factor
+    /// that was not shown.
     pub fn identify(&self, headers: &HeaderMap, method: &Method) -> Result<Option<Arc<Identity>>, Refusal> {
+        match self.whoever(headers, method)? {
+            Some(identity) if identity.lacks_code => Err(self.second_factor_missing()),
+            found => Ok(found),
+        }
+    }
+
+    /// The same, whether or not a second factor is missing.
+    ///
+    /// # Errors
+    /// The same but for that.
+    pub fn whoever(&self, headers: &HeaderMap, method: &Method) -> Result<Option<Arc<Identity>>, Refusal> {
         if let Some(token) = bearer(headers)? {
             let invalid =
                 || Refusal::new(Kind::InvalidToken, "the access token is not known, expired or revoked");
@@ -197,6 +212,7 @@ impl Auth {
             purpose: client.purpose,
             token_id: access.id,
             expires: access.expires,
+            lacks_code: false,
         };
         if let Some(id) = &grant.user {
             let Some(user) = self.user(id)?.filter(|user| !user.is_disabled) else { return Ok(None) };
@@ -242,6 +258,7 @@ impl Auth {
         }
         let Some(session) = self.session(cookie)? else { return Ok(None) };
         let Some(user) = self.user(&session.user)?.filter(|user| !user.is_disabled) else { return Ok(None) };
+        let lacks_code = self.second_factor(&user, &session)? != SecondFactor::Done;
         let identity = Arc::new(Identity {
             subject: user.id,
             is_user: true,
@@ -258,6 +275,7 @@ impl Auth {
             purpose: None,
             token_id: session.id,
             expires: session.began + self.settings.session_longest,
+            lacks_code,
         });
         if session.seen + TOUCH <= now {
             self.touch(cookie)?;
@@ -400,6 +418,7 @@ mod tests {
             purpose: None,
             token_id: String::new(),
             expires: 10,
+            lacks_code: false,
         });
         let known = || Arc::new(Known { identity: Arc::clone(&identity), touched: None });
         identities.remember(epoch, [0; 32], known());

@@ -2,7 +2,7 @@
 //!
 //! * [`scope`]: what an app asks for, in SMART's words; narrowed to what it is registered for and what its user allows.
 //! * [`vault`]: where secrets live; beside the model, never in history or exports.
-//! * `user`, `passkey`, `password`, `totp`, `throttle`, `session`: a person signs in.
+//! * `user`, `passkey`, `password`, `totp`, `second_factor`, `throttle`, `session`: a person signs in.
 //! * `outside`: or at a provider elsewhere.
 //! * `client`, `assertion`, `jws`, `key_uri`, `register`: an app is known, and proves who it is.
 //! * `authorize`, `grant`: a person allows an app something; codes, access tokens, refresh tokens and their end.
@@ -34,6 +34,7 @@ mod password;
 mod records;
 mod refusal;
 mod register;
+mod second_factor;
 mod secret;
 mod session;
 mod throttle;
@@ -52,6 +53,7 @@ pub use outside::{Arrived, NewLink, Outside, Rules};
 pub use passkey::{MadePasskey, Passkey, RelyingParty, ShownPasskey};
 pub use password::SHORTEST as SHORTEST_PASSWORD;
 pub use refusal::{Kind, Refusal};
+pub use second_factor::{FIELD as SECOND_FACTOR_FIELD, SecondFactor};
 pub use secret::{form_secret, form_token, is_same};
 pub use session::{Session, Way};
 pub use totp::code as totp_code;
@@ -83,6 +85,8 @@ pub struct Settings {
     pub may_register: bool,
     /// Hosts that are asked for keys of clients: `keys.example`, `keys.example:8443`.
     pub key_hosts: Vec<String>,
+    /// Roles whose users show a second factor.
+    pub second_factor_roles: Vec<String>,
 }
 
 impl Settings {
@@ -98,6 +102,7 @@ impl Settings {
             session_longest: 12 * 3600,
             may_register: false,
             key_hosts: Vec::new(),
+            second_factor_roles: Vec::new(),
         }
     }
 }

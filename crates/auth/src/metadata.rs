@@ -50,7 +50,7 @@ impl Auth {
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "scopes_supported": scopes,
-            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser", "profile", "name",
+            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "fhirUser", "profile", "name",
                 "preferred_username"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],

@@ -91,6 +91,21 @@ impl Auth {
         Ok(text)
     }
 
+    /// Notes that in a user's session a second factor was shown.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn second_factor_was_shown(&self, user: &str, session: &str) -> Result<(), Refusal> {
+        if let Some(hash) = self.record::<String>(&of_user_key(user, session))? {
+            let _ = self.update::<Session>(&session_key(&hash), |session| {
+                session.has_code = true;
+                Ok(())
+            })?;
+        }
+        self.forget_identities();
+        Ok(())
+    }
+
     /// Whether a session is still good.
     pub(crate) fn is_awake(&self, session: &Session) -> bool {
         session.seen + self.settings.session_idle > self.now()

@@ -284,6 +284,9 @@ fn write_resource(json: &mut JsonWriter, resource_type: TypeId, about: &About<'_
         for own in ["bulk-delete", "purge"] {
             list.object(|o| write_own(o, own, own));
         }
+        if name == "Condition" {
+            list.object(|o| write_own(o, "inform", "Condition-inform"));
+        }
         if name == "Patient" {
             // FHIR knows no undoing of a merge.
             list.object(|o| write_own(o, "unmerge", "Patient-unmerge"));

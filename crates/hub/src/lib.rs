@@ -21,6 +21,7 @@ mod failure;
 mod history;
 mod ids;
 mod import;
+mod inform;
 mod jobs;
 mod lastn;
 mod matching;
@@ -55,6 +56,7 @@ pub use failure::{Failure, Kind};
 pub use history::{HistoryLevel, HistoryPage, HistoryQuery};
 pub use ids::IdSource;
 pub use import::{Dated, RecordedFrom};
+pub use inform::InformRequest;
 pub use jobs::{
     BulkDelete, BulkDeleteRequest, Erase, Export, ExportLevel, ExportRequest, Import, ImportRequest, Job,
     Jobs, MadeFile, Output, State as JobState, Work,

@@ -101,6 +101,14 @@ pub const OPERATIONS: &[Operation] = &[
         is_posted: true,
     },
     Operation {
+        name: "$inform",
+        documentation: "A clinician told the patient of a diagnosis: takes the tag UNINFORMED away, with a Provenance",
+        on: &[Target::Instance("Condition")],
+        parameters: &[],
+        is_read: false,
+        is_posted: true,
+    },
+    Operation {
         name: "$lastn",
         documentation: "The newest observations of each code, of any search",
         on: &[Target::Type("Observation")],

@@ -218,7 +218,7 @@ impl Hub {
         Ok(commands)
     }
 
-    fn provenance_command(
+    pub(crate) fn provenance_command(
         &self,
         provenance: &crate::Provenance,
         targets: &[String],

@@ -74,5 +74,5 @@ pub(crate) async fn metrics(State(app): State<Shared>) -> Response {
     let reader = app.hub.store().reader();
     metrics::gauge!("yojigen_log_place").set(reader.place().0 as f64);
     let body = app.metrics.render();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], body).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use access::scope::Scopes;
 use access::{Purpose, Subject};
-use auth::{Auth, Identity, Refusal};
+use auth::{Auth, Identity, Refusal, SECOND_FACTOR_FIELD};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -171,7 +171,11 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
                 rest::respond_with_failure(&failure)
             }
         },
-        Ok(None) if is_page && shows_pages(&request) => sign_in(&request),
+        Ok(None) if is_page && shows_pages(&request) => sign_in(&request, "/auth/sign-in"),
+        // Where it is set up, or asked for.
+        Err(refusal) if is_page && refusal.field == Some(SECOND_FACTOR_FIELD) => {
+            sign_in(&request, "/auth/account")
+        }
         Ok(None) => {
             note(&app, audit::Asked::of(&app, &request), 401, "nobody is signed in").await;
             challenge(auth, None)
@@ -259,17 +263,17 @@ pub(crate) async fn sign_ins(State(app): State<Shared>, request: Request, next: 
 
 /// The access of whoever these headers name, if they name somebody.
 fn known(app: &Shared, headers: &HeaderMap) -> Option<Access> {
-    let identity = app.auth.as_ref()?.identify(headers, &Method::GET).ok()??;
+    let identity = app.auth.as_ref()?.whoever(headers, &Method::GET).ok()??;
     app.hub.access_of(&Arc::new(subject(&app.hub, &identity, None).ok()?), "sign-in").ok()
 }
 
 /// A person is shown where to sign in, and comes back.
-fn sign_in(request: &Request) -> Response {
+fn sign_in(request: &Request, page: &'static str) -> Response {
     let wanted = request.uri().path_and_query().map_or("/", |p| p.as_str());
     let encoded: String =
         percent_encoding::utf8_percent_encode(wanted, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let place = HeaderValue::from_str(&format!("/auth/sign-in?return={encoded}"));
-    let place = place.unwrap_or(HeaderValue::from_static("/auth/sign-in"));
+    let place = HeaderValue::from_str(&format!("{page}?return={encoded}"));
+    let place = place.unwrap_or(HeaderValue::from_static(page));
     (
         StatusCode::SEE_OTHER,
         [(header::LOCATION, place), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],

@@ -29,6 +29,7 @@ pub(crate) fn serve(data: &Path, arguments: &SignInArguments, issuer: &str) -> R
         session_longest: arguments.session_longest,
         may_register: arguments.allow_registration,
         key_hosts: arguments.key_hosts.clone(),
+        second_factor_roles: arguments.second_factor_roles.clone(),
         ..Settings::at(issuer)
     };
     let vault = DiskVault::open_sealed(&folder(data), crate::key::of(data)?.as_deref())?;

@@ -35,6 +35,8 @@ pub struct Arrived {
     pub user: User,
     /// Where to.
     pub return_to: String,
+    /// Whether the provider says that a second factor was shown there.
+    pub has_shown_code: bool,
 }
 
 fn encoded(text: &str) -> String {
@@ -119,7 +121,10 @@ impl Auth {
         let claims = self.claims_for(known, code, &self.under_way(seal)?)?;
         let user = self.account_of(known, &claims)?;
         self.throttle.was_right(guess);
-        Ok(Arrived { user, return_to })
+        // RFC 8176: `mfa` stands for more than one factor, whichever.
+        let methods = claims.get("amr").and_then(Value::as_array);
+        let has_shown_code = methods.is_some_and(|methods| methods.iter().any(|method| method == "mfa"));
+        Ok(Arrived { user, return_to, has_shown_code })
     }
 
     fn under_way(&self, seal: &str) -> Result<UnderWay, Refusal> {

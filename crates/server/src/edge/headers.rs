@@ -5,7 +5,8 @@
 //! no cache. Over https a browser keeps to https (HSTS, RFC 6797).
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::header::Entry;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -37,6 +38,19 @@ pub(crate) async fn add(State(app): State<Shared>, request: Request, next: Next)
     add(HeaderName::from_static("permissions-policy"), PERMISSIONS);
     if app.auth.as_ref().is_some_and(|auth| auth.is_secure()) {
         add(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+        keep_to_https(headers);
     }
     response
+}
+
+/// No cookie goes over plain http.
+fn keep_to_https(headers: &mut HeaderMap) {
+    if let Entry::Occupied(mut cookies) = headers.entry(header::SET_COOKIE) {
+        for cookie in cookies.iter_mut() {
+            let secure = cookie.to_str().ok().filter(|text| !text.contains("; Secure"));
+            if let Some(Ok(secure)) = secure.map(|text| HeaderValue::from_str(&format!("{text}; Secure"))) {
+                *cookie = secure;
+            }
+        }
+    }
 }

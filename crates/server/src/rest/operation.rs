@@ -7,9 +7,9 @@ use axum::http::{HeaderMap, Method, header};
 use fhir::issue::nearest;
 use fhir::{IssueType, TypeId, r4};
 use hub::{
-    BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, Kind, LastnRequest, MatchRequest,
-    MergeRequest, MetaChange, OPERATIONS, PurgeRequest, StatsRequest, SystemClock, Target, UnmergeRequest,
-    bundle,
+    BrokenReferencesRequest, EverythingRequest, ExportLevel, Failure, InformRequest, Kind, LastnRequest,
+    MatchRequest, MergeRequest, MetaChange, OPERATIONS, PurgeRequest, StatsRequest, SystemClock, Target,
+    UnmergeRequest, bundle,
 };
 use search::query::Pair;
 use store::Clock as _;
@@ -50,8 +50,17 @@ pub(super) fn is_operation(segments: &[String]) -> bool {
 }
 
 /// What may be called under an access to a part of the record; what is not here needs the whole.
-const RESTRICTED: &[&str] =
-    &["$everything", "$export", "$lastn", "$match", "$meta", "$meta-add", "$meta-delete", "$stats"];
+const RESTRICTED: &[&str] = &[
+    "$everything",
+    "$export",
+    "$inform",
+    "$lastn",
+    "$match",
+    "$meta",
+    "$meta-add",
+    "$meta-delete",
+    "$stats",
+];
 
 /// Carries an operation out.
 pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer, Failure> {
@@ -144,6 +153,14 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
             Kind::NotAllowed,
             IssueType::NotSupported,
             format!("{name} changes the record: call it with POST"),
+        )),
+        ("$inform", Place::Instance(t, id)) if r4().type_name(t) == "Condition" && method == Method::POST => {
+            inform(call, request, id).await
+        }
+        ("$inform", Place::Instance(t, _)) if r4().type_name(t) == "Condition" => Err(Failure::new(
+            Kind::NotAllowed,
+            IssueType::NotSupported,
+            "$inform changes the record: call it with POST",
         )),
         ("$status", Place::Type(t)) if is_subscription(t) => {
             parameters(&mut call, request).await?;
@@ -388,6 +405,22 @@ async fn join(call: Call, request: Request, is_merge: bool) -> Result<Answer, Fa
         Joining::Unmerge(asked) => hub.unmerge_answer(&call.access, asked, &target.id)?,
     };
     Ok(Answer::json(200, json))
+}
+
+async fn inform(call: Call, request: Request, id: String) -> Result<Answer, Failure> {
+    no_parameters(&call)?;
+    headers::no_conditions_but(request.headers(), &["if-match"])?;
+    let headers = request.headers().clone();
+    let options = options(&headers, &call)?;
+    let sent = body::read(&call.app, request, 1 << 20).await?;
+    let asked = match sent.bytes.is_empty() {
+        true => InformRequest::default(),
+        false => InformRequest::read(&format::of_body(&headers)?.read(&sent.bytes, &call.app.hub.limits)?)?,
+    };
+    let named = id.clone();
+    let prepare: Prepare = Arc::new(move |hub, access| hub.inform(access, &named, &asked, &options));
+    submit_while_moved(&call, true, prepare).await?;
+    Ok(Answer::json(200, call.app.hub.read(&call.access, type_named("Condition")?, &id, None)?.json()))
 }
 
 async fn everything(

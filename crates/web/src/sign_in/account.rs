@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use auth::{Auth, Grant, Kind, Passkey, Refusal, Session, User};
+use auth::{Auth, Grant, Kind, Passkey, Refusal, SecondFactor, Session, User};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,10 +11,14 @@ use search::Zone;
 
 use super::guest::Guest;
 use super::wording::{Line, lines};
-use super::{Desk, Start, away, away_with_password, go, invitation, made_passkey, refused};
+use super::{Desk, Start, away, away_with_password, go, invitation, made_passkey, own_place, refused};
 use crate::calendar::written_moment;
 use crate::shell::{Shell, respond, respond_with_scripts};
+use crate::visit::address;
 use crate::words::Words;
+
+/// What sets a second factor up.
+const SETS_UP: &[&str] = &["begin-code", "confirm-code", "add-passkey"];
 
 /// A session, as it is shown.
 struct SessionLine {
@@ -76,6 +80,13 @@ struct AccountPage {
     rule: String,
     said: Option<String>,
     fault: Option<String>,
+    /// Whether this is all the user may do before a second factor is shown, and whether it can be set up here.
+    is_all: bool,
+    may_set_up: bool,
+    /// Where the forms lead: here, with the place to go on to.
+    here: String,
+    /// Where to go on to, when all is done.
+    onward: Option<String>,
 }
 
 /// What is told after something was done.
@@ -126,8 +137,12 @@ fn drawn(desk: &Desk, guest: &Guest, told: Told) -> Result<AccountPage, Refusal>
         is_synced: own.is_synced,
         is_suspect: own.is_suspect,
     };
-    let is_fresh = auth.is_fresh(own);
-    let asked = match is_fresh && !user.is_managed {
+    let own = auth.sessions(&user.id)?.into_iter().find(|s| s.id == own.id).unwrap_or_else(|| own.clone());
+    let needed = auth.second_factor(&user, &own)?;
+    let place = guest.visit.value("return").map(own_place);
+    let here = place.map(|place| address("/auth/account", &[("return".to_owned(), place.to_owned())]));
+    let is_fresh = auth.is_fresh(&own);
+    let asked = match is_fresh && !user.is_managed && needed != SecondFactor::ToShow {
         true => auth.ask_for_new_passkey(&user.id, &user.login, &user.name, &guest.token())?,
         false => None,
     };
@@ -151,10 +166,25 @@ fn drawn(desk: &Desk, guest: &Guest, told: Told) -> Result<AccountPage, Refusal>
         recovery: told.recovery,
         rule: invitation::rule(words),
         said: told.said,
-        fault: told.fault,
+        fault: told.fault.or_else(|| to_do(words, needed)),
+        is_all: needed != SecondFactor::Done,
+        may_set_up: matches!(needed, SecondFactor::Done | SecondFactor::ToSetUp),
+        here: here.unwrap_or_else(|| "/auth/account".to_owned()),
+        onward: place.filter(|_| needed == SecondFactor::Done).map(str::to_owned),
         name: user.name.clone(),
         login: user.login.clone(),
     })
+}
+
+/// What has to be done before anything else.
+fn to_do(words: Words, needed: SecondFactor) -> Option<String> {
+    let name = match needed {
+        SecondFactor::Done => return None,
+        SecondFactor::ToSetUp => "factor-to-set-up",
+        SecondFactor::ToShow => "factor-to-show",
+        SecondFactor::ToShowElsewhere => "factor-to-show-elsewhere",
+    };
+    Some(words.say(name))
 }
 
 /// The name in what a browser says of itself.
@@ -199,8 +229,20 @@ pub(super) async fn change((State(desk), guest): Start) -> Response {
         return show(desk, guest, told).await;
     }
     let field = |name: &str| guest.field(name).to_owned();
+    let needed = match desk.auth.second_factor(&user, &session) {
+        Ok(needed) => needed,
+        Err(refusal) => return refused(&guest.visit, refusal),
+    };
     let (auth, id, address) = (Arc::clone(&desk.auth), field("id"), guest.address.clone());
     let done = match guest.field("action") {
+        // Before a second factor is shown there is nothing but setting one up; and whoever has one does not set up another by the
+        // password alone.
+        action
+            if needed != SecondFactor::Done
+                && (needed != SecondFactor::ToSetUp || !SETS_UP.contains(&action)) =>
+        {
+            Ok(Told { fault: to_do(words, needed), ..Told::default() })
+        }
         // Whoever is let go at the provider is gone here: there is no other way in.
         "add-passkey" | "password" | "begin-code" | "confirm-code" if user.is_managed => {
             Ok(Told { fault: Some(words.say("managed-elsewhere")), ..Told::default() })
@@ -212,7 +254,7 @@ pub(super) async fn change((State(desk), guest): Start) -> Response {
         }
         "confirm-code" => {
             let code = field("code");
-            away(move || confirm(&auth, &user, &code, &address, words)).await
+            away(move || confirm(&auth, &user, &session, &code, &address, words)).await
         }
         // Who finds a browser left open adds no way in of their own.
         "add-passkey" | "name-passkey" | "remove-passkey" if !is_fresh => {
@@ -220,7 +262,15 @@ pub(super) async fn change((State(desk), guest): Start) -> Response {
         }
         "add-passkey" => {
             let made = made_passkey(&guest, guest.field("passkey-name")).unwrap_or_default();
-            away(move || auth.add_passkey(&user, &made).map(|()| said(words, "passkey-is-set-up"))).await
+            let added = move || {
+                auth.add_passkey(&user, &made)?;
+                // It was asked for this moment, and verified who holds it.
+                if needed != SecondFactor::Done {
+                    auth.second_factor_was_shown(&user.id, &session.id)?;
+                }
+                Ok(said(words, "passkey-is-set-up"))
+            };
+            away(added).await
         }
         "name-passkey" => {
             let name = field("passkey-name");
@@ -287,9 +337,19 @@ fn end_grant(auth: &Auth, user: &User, id: &str) -> Result<Told, Refusal> {
     Ok(Told::default())
 }
 
-fn confirm(auth: &Auth, user: &User, code: &str, address: &str, words: Words) -> Result<Told, Refusal> {
+fn confirm(
+    auth: &Auth,
+    user: &User,
+    session: &Session,
+    code: &str,
+    address: &str,
+    words: Words,
+) -> Result<Told, Refusal> {
     match auth.confirm_totp(&user.id, code.trim(), address) {
-        Ok(recovery) => Ok(Told { recovery, said: Some(words.say("code-is-set-up")), ..Told::default() }),
+        Ok(recovery) => {
+            auth.second_factor_was_shown(&user.id, &session.id)?;
+            Ok(Told { recovery, said: Some(words.say("code-is-set-up")), ..Told::default() })
+        }
         Err(refusal) if refusal.kind == Kind::AccessDenied => Ok(Told {
             new_code: Some(auth.begin_totp(&user.id)?),
             fault: Some(words.say("sign-in-wrong")),

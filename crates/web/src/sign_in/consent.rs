@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use auth::scope::{Level, Scope, Scopes};
-use auth::{AuthorizationRequest, Kind, PatientChoice, Refusal, Rejected, User, is_id};
+use auth::{AuthorizationRequest, Kind, PatientChoice, Refusal, Rejected, SecondFactor, User, is_id};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -64,6 +64,17 @@ fn sign_in_first(request: Option<&AuthorizationRequest>, pairs: &[Pair]) -> Resp
     go(&format!("/auth/sign-in?return={}{}", encode(&back), hint.unwrap_or_default()), &[])
 }
 
+/// Whether the role of whoever is signed in takes a second factor that was not shown.
+fn is_missing_code(desk: &Desk, guest: &Guest) -> bool {
+    let signed_in = guest.signed_in.as_ref();
+    signed_in.is_some_and(|(session, user)| desk.auth.second_factor(user, session) != Ok(SecondFactor::Done))
+}
+
+/// The same request, to be asked again after that.
+fn code_first(pairs: &[Pair]) -> Response {
+    go(&address("/auth/account", &[("return".to_owned(), address("/auth/authorize", pairs))]), &[])
+}
+
 /// Shows what is asked, or sends the browser where it has to be first.
 pub(super) async fn ask((State(desk), guest): Start) -> Response {
     let Ok(pairs) = split(&guest.query) else {
@@ -90,6 +101,9 @@ pub(super) async fn ask((State(desk), guest): Start) -> Response {
         }
         return sign_in_first(Some(&request), &pairs);
     };
+    if is_missing_code(&desk, &guest) {
+        return code_first(&pairs);
+    }
     if is_prompt("none") {
         let refusal = Refusal::new(Kind::InteractionRequired, "the user is asked each time");
         return go(&desk.auth.refused(&request, &refusal), &[]);
@@ -158,6 +172,9 @@ pub(super) async fn decide((State(desk), guest): Start) -> Response {
     let Some((session, user)) = guest.signed_in.clone() else { return sign_in_first(Some(&request), &pairs) };
     if !guest.is_believed() {
         return show(&desk, &guest, &request, &user, &pairs, Some(words.say("sign-in-late")));
+    }
+    if is_missing_code(&desk, &guest) {
+        return code_first(&pairs);
     }
     if guest.field("decision") != "allow" {
         let refusal = Refusal::new(Kind::AccessDenied, "the user did not allow it");

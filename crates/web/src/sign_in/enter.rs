@@ -227,11 +227,12 @@ pub(super) async fn begin(desk: &Desk, guest: &Guest, user: User, way: Way) -> R
     .await
 }
 
-/// Signs out.
+/// Signs out; a form of another site signs nobody out.
 pub(super) async fn leave((State(desk), guest): Start) -> Response {
-    if let Some((session, user)) = &guest.signed_in
-        && guest.is_believed()
-    {
+    if let Some((session, user)) = &guest.signed_in {
+        if !guest.is_believed() {
+            return go("/auth/account", &[]);
+        }
         let (auth, user, session) = (Arc::clone(&desk.auth), user.id.clone(), session.id.clone());
         if let Err(refusal) = away(move || auth.end_session(&user, &session)).await {
             return super::refused(&guest.visit, refusal);

@@ -26,7 +26,19 @@ pub(super) async fn end((State(desk), guest): Start) -> Response {
     let pairs = split(&guest.query).unwrap_or_default();
     match away(move || auth.end_outside(&pairs, &browser, &address)).await {
         Ok(arrived) => {
+            let (auth, user) = (Arc::clone(&desk.auth), arrived.user.id.clone());
             let begun = enter::begin(&desk, &guest, arrived.user, Way::Outside).await;
+            let begun = match begun {
+                Ok(begun) if arrived.has_shown_code => {
+                    away(move || {
+                        let session = auth.session(&begun)?;
+                        session.map_or(Ok(()), |own| auth.second_factor_was_shown(&user, &own.id))?;
+                        Ok(begun)
+                    })
+                    .await
+                }
+                begun => begun,
+            };
             enter::arrive(&desk, &guest, begun, &arrived.return_to)
         }
         Err(refusal) if refusal.kind == Kind::NotFound => refused(&guest.visit, refusal),

@@ -72,6 +72,10 @@ pub(crate) struct SignInArguments {
     /// A host that is asked for the keys of clients that publish them (jwks_uri): host or host:port; may be given several times
     #[arg(long = "key-host", value_name = "HOST", value_parser = crate::config::key_host)]
     pub key_hosts: Vec<String>,
+    /// A role whose users sign in by a passkey, or with a code after the password; who has neither sets one up first; may be given
+    /// several times
+    #[arg(long = "require-second-factor", value_name = "ROLE", value_parser = clap::builder::PossibleValuesParser::new(auth::ROLES))]
+    pub second_factor_roles: Vec<String>,
     /// The outside OpenID provider where people sign in too: its issuer identifier, letter for letter
     #[arg(long, value_name = "URL", value_parser = crate::config::issuer, requires = "openid_client_id")]
     pub openid_issuer: Option<String>,

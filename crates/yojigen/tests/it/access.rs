@@ -7,13 +7,13 @@ use crate::auth::systems::{Key, ask, now};
 use crate::hub::Answer;
 
 /// A hub with two persons, a clinic that cares for one of them, and a program that put them there.
-struct Town {
-    house: House,
-    loader: String,
+pub(crate) struct Town {
+    pub(crate) house: House,
+    pub(crate) loader: String,
 }
 
 impl Town {
-    fn open() -> Town {
+    pub(crate) fn open() -> Town {
         let house = House::open(&[]);
         let token = system(&house, "loader", "system/*.cruds", &[]);
         let town = Town { house, loader: token };
@@ -46,13 +46,13 @@ impl Town {
         town
     }
 
-    fn send(&self, method: &str, url: &str, token: &str, body: &str) -> Answer {
+    pub(crate) fn send(&self, method: &str, url: &str, token: &str, body: &str) -> Answer {
         let bearer = format!("Bearer {token}");
         self.house.hub.send(method, url, &[("authorization", &bearer)], body)
     }
 
     /// A token for an app in somebody's hands.
-    fn app(&self, login: &str, scope: &str) -> String {
+    pub(crate) fn app(&self, login: &str, scope: &str) -> String {
         let mut visitor = self.house.signed_in(login);
         let answer = self.house.exchange("diary", &self.house.code(&mut visitor, "diary", scope));
         answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned()

@@ -18,6 +18,7 @@ mod files;
 mod formats;
 mod full_disk;
 mod hub;
+mod inform;
 mod kills;
 mod ledger;
 mod log;

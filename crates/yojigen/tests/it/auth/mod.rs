@@ -8,6 +8,7 @@ mod people;
 mod provider;
 mod published_keys;
 mod refusals;
+mod second_factor;
 mod smart_client;
 pub(crate) mod systems;
 pub(crate) mod visitor;

@@ -14,19 +14,24 @@ use crate::hub::Answer;
 use crate::pages::is_well;
 
 /// A hub where people sign in at a provider too.
-struct Scene {
-    house: House,
-    secret: PathBuf,
+pub(super) struct Scene {
+    pub(super) house: House,
+    pub(super) secret: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Scene {
     fn open(issuer: &str, rules: &str) -> Scene {
+        Scene::with(issuer, rules, &[])
+    }
+
+    /// The same with further arguments.
+    pub(super) fn with(issuer: &str, rules: &str, further: &[&str]) -> Scene {
         let folder = tempfile::tempdir().unwrap();
         let (secret, file) = (folder.path().join("secret"), folder.path().join("rules.toml"));
         std::fs::write(&secret, "s3cr&t\n").unwrap();
         std::fs::write(&file, rules).unwrap();
-        let house = House::open(&[
+        let arguments = [
             "--openid-issuer",
             issuer,
             "--openid-client-id",
@@ -35,7 +40,8 @@ impl Scene {
             secret.to_str().unwrap(),
             "--openid-rules",
             file.to_str().unwrap(),
-        ]);
+        ];
+        let house = House::open(&[&arguments[..], further].concat());
         Scene { house, secret, _folder: folder }
     }
 
@@ -56,8 +62,8 @@ fn path(place: &str) -> String {
     format!("/{}", place.splitn(4, '/').nth(3).unwrap())
 }
 
-/// Goes from a hub to another that is its provider, and back.
-fn over(scene: &Scene, there: &mut Visitor) -> Answer {
+/// Goes from a hub to another that is its provider, and back: who is here then, and what was answered.
+pub(super) fn over(scene: &Scene, there: &mut Visitor) -> (Visitor, Answer) {
     let mut here = scene.house.visitor();
     let place = scene.begin(&mut here);
     let names = [
@@ -72,7 +78,8 @@ fn over(scene: &Scene, there: &mut Visitor) -> Answer {
     ];
     let request: Vec<(String, String)> =
         names.iter().map(|name| ((*name).to_owned(), parameter(&place, name).unwrap())).collect();
-    here.get(&path(&there.allow(&request, &[])))
+    let answer = here.get(&path(&there.allow(&request, &[])));
+    (here, answer)
 }
 
 #[test]
@@ -89,15 +96,15 @@ fn another_hub_says_who_somebody_is() {
 
     // Jiro is added, with the role the rules give, and comes again as the same.
     let mut jiro = provider.signed_in("jiro");
-    assert!(is_in(&over(&scene, &mut jiro)));
-    assert!(is_in(&over(&scene, &mut jiro)));
+    assert!(is_in(&over(&scene, &mut jiro).1));
+    assert!(is_in(&over(&scene, &mut jiro).1));
     let listed = done(&["user", "list", "--data", scene.house.place()], "");
     let line = listed.lines().find(|line| line.starts_with("jiro")).unwrap();
     assert_eq!(line, "jiro  clinician  次郎  (signs in elsewhere)");
     // Who has no role by the rules is not let in, and who has a name that is somebody else's here is not them.
-    assert_eq!(over(&scene, &mut provider.signed_in("taro")).status, 403);
+    assert_eq!(over(&scene, &mut provider.signed_in("taro")).1.status, 403);
     let mut hanako = provider.signed_in("hanako");
-    assert_eq!(over(&scene, &mut hanako).status, 403);
+    assert_eq!(over(&scene, &mut hanako).1.status, 403);
     // The operator says that she is.
     let users: Value =
         serde_json::from_str(&done(&["user", "list", "--json", "--data", provider.place()], "")).unwrap();
@@ -106,18 +113,18 @@ fn another_hub_says_who_somebody_is() {
     let link =
         ["user", "link", "hanako", "--issuer", provider.root(), "--subject", subject.as_str().unwrap()];
     done(&[&link[..], &["--data", scene.house.place()]].concat(), "");
-    assert!(is_in(&over(&scene, &mut hanako)));
+    assert!(is_in(&over(&scene, &mut hanako).1));
     let (is_done, said) = task(&[&link[..], &["--data", scene.house.place()]].concat(), "");
     assert!(!is_done && said.contains("already"), "{said}");
     done(&["user", "unlink", "hanako", "--data", scene.house.place()], "");
-    assert_eq!(over(&scene, &mut hanako).status, 403);
+    assert_eq!(over(&scene, &mut hanako).1.status, 403);
     done(&["user", "disable", "jiro", "--data", scene.house.place()], "");
-    assert_eq!(over(&scene, &mut jiro).status, 403);
+    assert_eq!(over(&scene, &mut jiro).1.status, 403);
     done(&["user", "enable", "jiro", "--data", scene.house.place()], "");
     // A secret that is not this hub's gets nothing.
     let right = std::fs::read_to_string(&scene.secret).unwrap();
     std::fs::write(&scene.secret, "another").unwrap();
-    assert_eq!(over(&scene, &mut jiro).status, 403);
+    assert_eq!(over(&scene, &mut jiro).1.status, 403);
     std::fs::write(&scene.secret, right).unwrap();
 
     // In a browser, in both languages.

@@ -17,7 +17,7 @@ fn wish(page: &str, name: &str) -> Value {
     serde_json::from_str(&text.replace("&#34;", "\"").replace("&#38;", "&")).unwrap()
 }
 
-fn make(visitor: &mut Visitor, authenticator: &mut Authenticator, lie: &Lie) -> Answer {
+pub(super) fn make(visitor: &mut Visitor, authenticator: &mut Authenticator, lie: &Lie) -> Answer {
     let page = visitor.get("/auth/account?lang=en");
     let wish = wish(&page.body, "new-passkey");
     let mut pairs = authenticator.make(&wish, lie);
@@ -40,7 +40,7 @@ fn fields_for(
     pairs
 }
 
-fn sign_in(house: &House, authenticator: &mut Authenticator, lie: &Lie) -> (u16, Option<String>) {
+pub(super) fn sign_in(house: &House, authenticator: &mut Authenticator, lie: &Lie) -> (u16, Option<String>) {
     let mut visitor = house.visitor();
     let pairs = fields_for(&mut visitor, authenticator, lie);
     let answer = visitor.form("/auth/passkey", &pairs);

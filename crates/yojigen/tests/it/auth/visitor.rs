@@ -54,7 +54,9 @@ impl Visitor {
         if !cookies.is_empty() {
             all.push(("cookie", &cookies));
         }
-        let answer = try_send(&self.agent, "", method, &format!("{}{path}", self.root), &all, body).unwrap();
+        let send = || try_send(&self.agent, "", method, &format!("{}{path}", self.root), &all, body);
+        // A connection that is closed after a refusal may be taken for a further request before that is noticed.
+        let answer = send().or_else(|_| send()).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
         for (name, value) in &answer.headers {
             if name == "set-cookie" {
                 let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();

@@ -1,5 +1,6 @@
 //! The hub on the internet: what it speaks, what it refuses, how much it takes.
 
+mod acme;
 mod framing;
 mod headers;
 mod limits;
