@@ -6,6 +6,7 @@
 
 mod answer;
 mod card;
+mod cycle;
 mod entry;
 mod frame;
 mod goal;
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/me/{id}/medicines", get(medicines::draw))
         .route("/me/{id}/sharing", get(sharing::draw).post(sharing::change))
         .route("/me/{id}/looked", get(looked::draw))
+        .route("/me/{id}/cycle", get(cycle::page).post(cycle::change))
         .route("/me/{id}/card", get(card::draw))
         .route("/me/{id}/take", get(take::draw))
         .route("/me/{id}/take/readable", get(take::document))
