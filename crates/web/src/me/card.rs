@@ -49,13 +49,13 @@ fn contact(own: &Own, node: NodeRef<'_>) -> Contact {
     let name = node.child("name").map(|name| {
         let given = name.all("given").filter_map(|g| g.value().map(String::from));
         let parts: Vec<String> = name.text_at("family").map(String::from).into_iter().chain(given).collect();
-        name.text_at("text").map(String::from).unwrap_or_else(|| parts.join(" "))
+        name.text_at("text").map_or_else(|| parts.join(" "), String::from)
     });
-    let telephones = node.all("telecom").filter(|t| t.text_at("system").as_deref() != Some("email"));
+    let mut telephones = node.all("telecom").filter(|t| t.text_at("system").as_deref() != Some("email"));
     Contact {
         name: name.filter(|n| !n.is_empty()).unwrap_or_else(|| own.words.say("name-missing")),
         relation: concept::name_at(node, "relationship", own.words).unwrap_or_default(),
-        telephone: telephones.filter_map(|t| t.text_at("value")).next().map(String::from).unwrap_or_default(),
+        telephone: telephones.find_map(|t| t.text_at("value")).map(String::from).unwrap_or_default(),
     }
 }
 

@@ -18,6 +18,7 @@ mod moment;
 mod more;
 mod next;
 mod own;
+mod questions;
 mod results;
 mod safety;
 mod saved;
@@ -46,6 +47,8 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/me/{id}/card", get(card::draw))
         .route("/me/{id}/take", get(take::draw))
         .route("/me/{id}/take/readable", get(take::document))
+        .route("/me/{id}/questions", get(questions::choose))
+        .route("/me/{id}/questions/{asked}", get(questions::form).post(questions::save))
         .route("/me/{id}/more", get(more::draw))
         .route("/me/{id}/add", get(entry::choose::choose))
         .route("/me/{id}/add/{kind}", get(entry::add::form).post(entry::add::save))

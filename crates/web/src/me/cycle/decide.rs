@@ -121,11 +121,13 @@ fn decision(own: &Own, node: NodeRef<'_>, done: &[Resource]) -> Result<Decision,
     let reference = format!("Observation/{}", node.id().unwrap_or_default());
     let from = node.text_at("derivedFrom.reference").map(String::from).unwrap_or_default();
     let observed = named(own, &from)?;
-    let about = observed.as_ref().and_then(|o| value(own, o)).map(|(name, _, p)| format!("{name} {}", written(&p)));
+    let about =
+        observed.as_ref().and_then(|o| value(own, o)).map(|(name, _, p)| format!("{name} {}", written(&p)));
     let code = node.text_at("value.coding.code").map(String::from).unwrap_or_default();
     let at = node.text_at("effective").map(String::from).unwrap_or_default();
     let day = |text: &str| crate::calendar::Day::read(text, &own.zone).map(|d| d.written(own.words));
-    let is_of = |r: &&Resource| r.root().text_at("derivedFrom.reference").as_deref() == Some(reference.as_str());
+    let is_of =
+        |r: &&Resource| r.root().text_at("derivedFrom.reference").as_deref() == Some(reference.as_str());
     let did = done.iter().find(is_of).and_then(|r| day(&r.root().text_at("effective")?));
     let change = match &observed {
         Some(observed) => change(own, observed, &at)?,

@@ -31,7 +31,12 @@ pub(super) struct Measure {
 pub(super) const MEASURES: &[Measure] = &[
     Measure { code: "8480-6", display: "Systolic blood pressure", unit: "mmHg", ucum: "mm[Hg]" },
     Measure { code: "29463-7", display: "Body weight", unit: "kg", ucum: "kg" },
-    Measure { code: "41950-7", display: "Number of steps in 24 hour Measured", unit: "/d", ucum: "{steps}/d" },
+    Measure {
+        code: "41950-7",
+        display: "Number of steps in 24 hour Measured",
+        unit: "/d",
+        ucum: "{steps}/d",
+    },
     Measure { code: "93832-4", display: "Sleep duration", unit: "h", ucum: "h" },
     Measure {
         code: "41653-7",
@@ -83,7 +88,7 @@ fn target(own: &Own, goal: &Goal) -> String {
 /// The values since the goal was set.
 fn values(own: &Own, goal: &Goal) -> Result<Vec<(Day, f64)>, Failure> {
     let Some(code) = &goal.measure else { return Ok(Vec::new()) };
-    let since = goal.begun.map(|d| format!("ge{}", d.iso())).unwrap_or_else(|| "ge1900".to_owned());
+    let since = goal.begun.map_or_else(|| "ge1900".to_owned(), |d| format!("ge{}", d.iso()));
     let pairs = [("combo-code", code.as_str()), ("date", &since), ("_sort", "-date")];
     let found = own.some("Observation", &pairs, MOST)?;
     let mut all: Vec<(Day, f64)> = Vec::new();
@@ -147,14 +152,17 @@ pub(super) fn plans(own: &Own) -> Result<(Vec<GoalView>, Vec<Reminder>), Failure
         }
         if goal.is_reminder {
             let again = goal.every.map(|days| own.words.say_with("me-again", &[("days", days.into())]));
-            reminders.push((goal.due, Reminder {
-                is_due: goal.due.is_some_and(|d| d <= own.on),
-                due: goal.due.map(|d| d.written(own.words)).unwrap_or_default(),
-                again: again.unwrap_or_default(),
-                id: goal.id,
-                version: goal.version,
-                title: goal.title,
-            }));
+            reminders.push((
+                goal.due,
+                Reminder {
+                    is_due: goal.due.is_some_and(|d| d <= own.on),
+                    due: goal.due.map(|d| d.written(own.words)).unwrap_or_default(),
+                    again: again.unwrap_or_default(),
+                    id: goal.id,
+                    version: goal.version,
+                    title: goal.title,
+                },
+            ));
         } else {
             goals.push(view(own, goal)?);
         }
