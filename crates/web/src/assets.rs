@@ -31,6 +31,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("clinic-keys.js", SCRIPT, include_str!("../assets/scripts/clinic-keys.js")),
     ("me-entry.js", SCRIPT, include_str!("../assets/scripts/me-entry.js")),
     ("me-print.js", SCRIPT, include_str!("../assets/scripts/me-print.js")),
+    ("me-questions.js", SCRIPT, include_str!("../assets/scripts/me-questions.js")),
 ];
 
 /// A file and where it is.

@@ -29,8 +29,6 @@ pub(super) struct Goal {
     pub(super) unit: String,
     /// Days between one time and the next.
     pub(super) every: Option<i64>,
-    /// Where it leads to: what it addresses.
-    pub(super) addresses: Vec<String>,
 }
 
 impl Goal {
@@ -60,11 +58,6 @@ impl Goal {
                 .or_else(|| text("target.detail.low.unit"))
                 .unwrap_or_default(),
             every,
-            addresses: node
-                .all("addresses")
-                .filter_map(|a| a.text_at("reference"))
-                .map(String::from)
-                .collect(),
         }
     }
 }

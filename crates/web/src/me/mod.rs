@@ -6,6 +6,7 @@
 
 mod answer;
 mod card;
+mod cycle;
 mod entry;
 mod frame;
 mod goal;
@@ -17,6 +18,7 @@ mod moment;
 mod more;
 mod next;
 mod own;
+mod questions;
 mod results;
 mod safety;
 mod saved;
@@ -41,9 +43,12 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/me/{id}/medicines", get(medicines::draw))
         .route("/me/{id}/sharing", get(sharing::draw).post(sharing::change))
         .route("/me/{id}/looked", get(looked::draw))
+        .route("/me/{id}/cycle", get(cycle::page).post(cycle::change))
         .route("/me/{id}/card", get(card::draw))
         .route("/me/{id}/take", get(take::draw))
         .route("/me/{id}/take/readable", get(take::document))
+        .route("/me/{id}/questions", get(questions::choose))
+        .route("/me/{id}/questions/{asked}", get(questions::form).post(questions::save))
         .route("/me/{id}/more", get(more::draw))
         .route("/me/{id}/add", get(entry::choose::choose))
         .route("/me/{id}/add/{kind}", get(entry::add::form).post(entry::add::save))
