@@ -9,7 +9,7 @@ SEED ?= 1
 DATA ?= $(CACHE)/yojigen/demo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: demo binary build test test-hapi check system test-system
+.PHONY: demo binary build test test-hapi screenshots check system test-system
 
 demo: build
 	$(YOJIGEN) demo --persons $(PERSONS) --seed $(SEED) --data "$(DATA)" --listen $(LISTEN)
@@ -28,6 +28,11 @@ test: test-system build check
 # Asks with HAPI's own Java client; needs a JDK and Maven, so it is no part of `test`.
 test-hapi: build
 	tests/clients/hapi/run "$(YOJIGEN)" "$(CACHE)/yojigen/hapi"
+
+# Pictures of every page, at three widths, in both languages, light and dark.
+screenshots: test-system build
+	YOJIGEN_SCREENSHOTS="$(CACHE)/yojigen/screenshots" cargo test --release --locked --workspace --test it -- --ignored screenshots
+	@echo "$(CACHE)/yojigen/screenshots"
 
 check:
 	cargo fmt --all --check

@@ -139,7 +139,7 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
             _ => next.run(request).await,
         };
     }
-    let is_page = !is_fhir(path) && request.method() == Method::GET;
+    let is_page = !is_fhir(path);
     let known = auth.identify(request.headers(), request.method());
     let taken = match &known {
         Ok(Some(of)) => app.limiter.known(of.client.as_deref(), of.is_user.then_some(of.subject.as_str())),
@@ -171,7 +171,7 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
                 rest::respond_with_failure(&failure)
             }
         },
-        Ok(None) if is_page => sign_in(&request, "/auth/sign-in"),
+        Ok(None) if is_page && shows_pages(&request) => sign_in(&request, "/auth/sign-in"),
         // Where it is set up, or asked for.
         Err(refusal) if is_page && refusal.field == Some(SECOND_FACTOR_FIELD) => {
             sign_in(&request, "/auth/account")
@@ -186,6 +186,12 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
             challenge(auth, Some(&refusal))
         }
     }
+}
+
+/// Whether a request is for something to be read by a person.
+fn shows_pages(request: &Request) -> bool {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|v| v.to_str().ok());
+    request.method() == Method::GET || accepts.is_some_and(|types| types.contains("text/html"))
 }
 
 /// Takes a request of somebody who is not known.

@@ -1,4 +1,4 @@
-//! The files pages need: one stylesheet, one mark and, where people sign in, one script; at addresses that change with their content.
+//! The files pages need, at addresses that change with their content: one stylesheet, one mark, and scripts.
 
 use std::sync::OnceLock;
 
@@ -9,53 +9,55 @@ use axum::response::{IntoResponse, Response};
 use crate::failure;
 use crate::visit::Visit;
 
-const STYLESHEET: &str = include_str!("../assets/style.css");
-const MARK: &str = include_str!("../assets/mark.svg");
-const PASSKEYS: &str = include_str!("../assets/passkeys.js");
+/// One stylesheet, from a file for each room.
+const STYLESHEET: &str = concat!(
+    include_str!("../assets/style/base.css"),
+    include_str!("../assets/style/me.css"),
+    include_str!("../assets/style/clinic.css"),
+    include_str!("../assets/style/operator.css"),
+);
+const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Every file by the name it is asked for.
+const FILES: &[(&str, &str, &str)] = &[
+    ("style.css", CSS, STYLESHEET),
+    ("mark.svg", SVG, include_str!("../assets/mark.svg")),
+    ("passkeys.js", SCRIPT, include_str!("../assets/scripts/passkeys.js")),
+    ("clinic-as-of.js", SCRIPT, include_str!("../assets/scripts/clinic-as-of.js")),
+    ("clinic-codes.js", SCRIPT, include_str!("../assets/scripts/clinic-codes.js")),
+    ("clinic-draft.js", SCRIPT, include_str!("../assets/scripts/clinic-draft.js")),
+    ("clinic-keys.js", SCRIPT, include_str!("../assets/scripts/clinic-keys.js")),
+    ("me-entry.js", SCRIPT, include_str!("../assets/scripts/me-entry.js")),
+    ("me-print.js", SCRIPT, include_str!("../assets/scripts/me-print.js")),
+    ("me-questions.js", SCRIPT, include_str!("../assets/scripts/me-questions.js")),
+];
 
 /// A file and where it is.
 struct Asset {
+    file: &'static str,
     name: String,
     kind: &'static str,
     text: &'static str,
 }
 
-fn assets() -> &'static [Asset; 3] {
-    static ASSETS: OnceLock<[Asset; 3]> = OnceLock::new();
+fn assets() -> &'static [Asset] {
+    static ASSETS: OnceLock<Vec<Asset>> = OnceLock::new();
     ASSETS.get_or_init(|| {
-        let named = |stem: &str, ending: &str, text: &str| {
+        let asset = |(file, kind, text): &(&'static str, &'static str, &'static str)| {
             let hash = blake3::hash(text.as_bytes()).to_hex();
-            format!("{stem}-{}.{ending}", &hash[..12])
+            let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
+            Asset { file, name: format!("{stem}-{}.{ending}", &hash[..12]), kind, text }
         };
-        [
-            Asset {
-                name: named("style", "css", STYLESHEET),
-                kind: "text/css; charset=utf-8",
-                text: STYLESHEET,
-            },
-            Asset { name: named("mark", "svg", MARK), kind: "image/svg+xml", text: MARK },
-            Asset {
-                name: named("passkeys", "js", PASSKEYS),
-                kind: "text/javascript; charset=utf-8",
-                text: PASSKEYS,
-            },
-        ]
+        FILES.iter().map(asset).collect()
     })
 }
 
-/// The stylesheet's address.
-pub(crate) fn stylesheet() -> String {
-    format!("/assets/{}", assets()[0].name)
-}
-
-/// The mark's address.
-pub(crate) fn mark() -> String {
-    format!("/assets/{}", assets()[1].name)
-}
-
-/// The address of the script that asks for passkeys.
-pub(crate) fn passkeys() -> String {
-    format!("/assets/{}", assets()[2].name)
+/// The address of a file.
+pub(crate) fn address(file: &str) -> String {
+    let found = assets().iter().find(|asset| asset.file == file);
+    found.map(|asset| format!("/assets/{}", asset.name)).unwrap_or_default()
 }
 
 /// Answers with a file. Its content never changes at its address, so it may be kept for ever.

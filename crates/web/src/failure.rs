@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Deleted,
     /// The person was not known at the moment asked for; the page that shows the present is at this path.
     NotKnownThen(String),
+    /// The page is for others.
+    NotFor,
     /// A date does not read.
     BadDate(String),
     /// The hub refuses or fails.
@@ -55,6 +57,7 @@ impl Failure {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Failure::NothingHere | Failure::NoSuchPerson | Failure::NotKnownThen(_) => 404,
+            Failure::NotFor => 403,
             Failure::Deleted => 410,
             Failure::BadDate(_) => 400,
             Failure::Hub(failure) => failure.kind.status(),
@@ -66,6 +69,7 @@ impl Failure {
         match self {
             Failure::NothingHere => (words.say("nothing-here"), words.say("nothing-here-why")),
             Failure::NoSuchPerson => (words.say("no-such-person"), words.say("no-such-person-why")),
+            Failure::NotFor => (words.say("not-for"), words.say("not-for-why")),
             Failure::Deleted => (words.say("person-deleted"), words.say("person-deleted-why")),
             Failure::NotKnownThen(_) => (words.say("not-known-then"), words.say("not-known-then-why")),
             Failure::BadDate(_) => (words.say("bad-date"), words.say("bad-date-why")),

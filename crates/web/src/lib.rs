@@ -21,32 +21,43 @@ mod audit;
 mod birth_date;
 mod calendar;
 mod chart;
+mod clinic;
 mod concept;
+mod drafts;
 mod failure;
+mod form;
 mod home;
 mod language;
+mod me;
+mod operator;
 mod people;
 mod person;
 mod quantity;
 mod record;
 mod shell;
 mod sign_in;
+mod site;
 mod visit;
 mod words;
+mod writing;
 
 use axum::Router;
 use axum::routing::get;
-use hub::Hub;
+pub use drafts::erase_drafts;
 pub use quantity::grouped;
 pub use sign_in::sign_in_pages;
+pub use site::Site;
 
 /// The pages of a hub.
-pub fn pages(hub: Hub) -> Router {
+pub fn pages(site: Site) -> Router {
     Router::new()
         .route("/", get(home::home))
         .route("/people", get(people::people))
         .route("/patients/{id}", get(chart::chart))
         .route("/assets/{name}", get(assets::asset))
+        .merge(me::routes())
+        .merge(clinic::routes())
+        .merge(operator::routes())
         .fallback(failure::nothing_here)
-        .with_state(hub)
+        .with_state(site)
 }

@@ -53,11 +53,25 @@ fn divisions(text: &str) -> Vec<String> {
     places.map(|at| [&characters[..at], &[' '], &characters[at..]].concat().into_iter().collect()).collect()
 }
 
-fn search(record: &Record, text: &str, cursor: Option<&str>) -> Result<Found, Failure> {
+fn search(record: &Record, text: &str, cursor: Option<&str>, most: usize) -> Result<Found, Failure> {
     let sought = read(text);
     let mut pairs: Vec<(&str, &str)> = sought.pairs.iter().map(|(n, v)| (*n, v.as_str())).collect();
     pairs.extend(cursor.map(|c| ("_cursor", c)));
-    record.search("Patient", &pairs, ON_A_PAGE)
+    record.search("Patient", &pairs, most)
+}
+
+/// The first who are meant by a text: as it is written, else as a name that wants dividing.
+pub(crate) fn found(record: &Record, text: &str, most: usize) -> Result<Found, Failure> {
+    let found = search(record, text, None, most)?;
+    if found.resources.is_empty() {
+        for divided in divisions(text) {
+            let again = search(record, &divided, None, most)?;
+            if !again.resources.is_empty() {
+                return Ok(again);
+            }
+        }
+    }
+    Ok(found)
 }
 
 #[derive(Template)]
@@ -78,10 +92,10 @@ fn page(hub: Hub, access: Access, visit: &Visit) -> Result<PeoplePage, Failure> 
     let mut sought: String = visit.value("q").unwrap_or_default().chars().take(MOST_CHARACTERS).collect();
     let cursor = visit.value("cursor");
     let record = Record::of(hub, access, None);
-    let mut found = search(&record, &sought, cursor)?;
+    let mut found = search(&record, &sought, cursor, ON_A_PAGE)?;
     if found.resources.is_empty() && cursor.is_none() {
         for divided in divisions(&sought) {
-            let again = search(&record, &divided, None)?;
+            let again = search(&record, &divided, None, ON_A_PAGE)?;
             if !again.resources.is_empty() {
                 (sought, found) = (divided, again);
                 break;

@@ -9,6 +9,7 @@ use fhir::date_time::Micros;
 use fhir::{IssueType, Limits, Resource, TypeId, r4};
 use hub::{Access, Hub, Kind, SearchRequest};
 use search::query::Pair;
+use serde_json::Value;
 use store::{Budget, Kept};
 
 use crate::failure::Failure;
@@ -63,6 +64,18 @@ impl Record {
             Err(failure) if failure.kind == Kind::Gone => Err(Failure::Deleted),
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    /// A resource as it is now, as JSON, to be changed and written anew; with its version.
+    pub(crate) fn to_change(&self, type_name: &str, id: &str) -> Result<Option<(Value, String)>, Failure> {
+        let kept = match self.hub.read(&self.access, Record::resource_type(type_name)?, id, None) {
+            Ok(kept) => kept,
+            Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Gone) => return Ok(None),
+            Err(failure) => return Err(failure.into()),
+        };
+        let Ok(resource) = serde_json::from_str::<Value>(&kept.json()) else { return Ok(None) };
+        let version = resource["meta"]["versionId"].as_str().unwrap_or_default().to_owned();
+        Ok(Some((resource, version)))
     }
 
     /// A page of a search.

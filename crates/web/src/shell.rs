@@ -13,20 +13,54 @@ use crate::words::Words;
 const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 /// A page without script.
 const NO_SCRIPT: &str = "'none'";
-/// A page with the one that asks for passkeys.
+/// A page with scripts of this hub.
 const OWN_SCRIPT: &str = "'self'";
+
+/// A part of the pages that is for some.
+#[derive(Debug)]
+pub(crate) struct Area {
+    /// Where it begins.
+    pub(crate) address: &'static str,
+    /// What it is called.
+    pub(crate) name: String,
+    /// Whether this page is in it.
+    pub(crate) is_here: bool,
+}
+
+/// The parts that are for whoever is signed in; in an open hub all.
+fn areas(visit: &Visit) -> Vec<Area> {
+    let all: [(&str, &str, &[&str]); 3] = [
+        ("/me", "area-me", &["person", "proxy"]),
+        ("/clinic", "area-clinic", &["clinician", "pharmacist"]),
+        ("/hub", "area-hub", &["operator", "auditor"]),
+    ];
+    let is_in = |address: &str| {
+        visit.path.strip_prefix(address).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let area = |(address, key, _): (&'static str, &str, &[&str])| Area {
+        address,
+        name: visit.words.say(key),
+        is_here: is_in(address),
+    };
+    let is_for = |roles: &[&str]| visit.access.is_none() || roles.iter().any(|role| visit.has_role(role));
+    all.into_iter().filter(|(_, _, roles)| is_for(roles)).map(area).collect()
+}
 
 /// What the surroundings of a page are drawn from.
 #[derive(Debug)]
 pub(crate) struct Shell {
     /// The language's sentences.
     pub(crate) words: Words,
-    /// The stylesheet's address.
-    pub(crate) stylesheet: String,
-    /// The mark's address.
-    pub(crate) mark: String,
-    /// The address of the script that asks for passkeys, for pages that offer them.
-    pub(crate) passkeys: String,
+    /// Where the reader may go.
+    pub(crate) areas: Vec<Area>,
+    /// Who is signed in, by the name that is shown.
+    pub(crate) who: Option<String>,
+    /// Whether the hub is open to everyone on its machine.
+    pub(crate) is_open: bool,
+    /// Whether letters are large.
+    pub(crate) is_large: bool,
+    /// This page in the other size of letters.
+    pub(crate) in_other_size: String,
     /// This page in Japanese.
     pub(crate) in_japanese: String,
     /// This page in English.
@@ -38,12 +72,19 @@ impl Shell {
     pub(crate) fn of(visit: &Visit) -> Shell {
         Shell {
             words: visit.words,
-            stylesheet: assets::stylesheet(),
-            mark: assets::mark(),
-            passkeys: assets::passkeys(),
+            areas: areas(visit),
+            who: visit.name.clone(),
+            is_open: visit.access.is_none(),
+            is_large: visit.is_large,
+            in_other_size: visit.in_size(!visit.is_large),
             in_japanese: visit.in_language(Language::Japanese),
             in_english: visit.in_language(Language::English),
         }
+    }
+
+    /// The address of one of the hub's own files.
+    pub(crate) fn asset(&self, file: &str) -> String {
+        assets::address(file)
     }
 
     /// The page's language tag.
@@ -73,8 +114,8 @@ pub(crate) fn respond_leading_to(
     respond_under(visit, status, page, NO_SCRIPT, place)
 }
 
-/// The same, of a page that offers passkeys: it has the one script.
-pub(crate) fn respond_with_passkeys(
+/// The same, of a page that has scripts.
+pub(crate) fn respond_with_scripts(
     visit: &Visit,
     status: StatusCode,
     page: &impl Template,
@@ -111,8 +152,8 @@ fn respond_under(
     let policy = |place: &str| format!("{POLICY}; script-src {scripts}; form-action 'self' {place}");
     let policy = HeaderValue::from_str(&policy(place)).or_else(|_| HeaderValue::from_str(&policy("")));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy.unwrap_or(HeaderValue::from_static(POLICY)));
-    if let Some(cookie) = visit.cookie().and_then(|c| HeaderValue::from_str(&c).ok()) {
-        headers.insert(header::SET_COOKIE, cookie);
+    for cookie in visit.cookies().iter().filter_map(|c| HeaderValue::from_str(c).ok()) {
+        headers.append(header::SET_COOKIE, cookie);
     }
     response
 }

@@ -15,6 +15,9 @@ const JAPANESE: &[&str] = &[
     include_str!("../locales/ja/chart.ftl"),
     include_str!("../locales/ja/results.ftl"),
     include_str!("../locales/ja/sign_in.ftl"),
+    include_str!("../locales/ja/me.ftl"),
+    include_str!("../locales/ja/clinic.ftl"),
+    include_str!("../locales/ja/operator.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("../locales/en/common.ftl"),
@@ -22,6 +25,9 @@ const ENGLISH: &[&str] = &[
     include_str!("../locales/en/chart.ftl"),
     include_str!("../locales/en/results.ftl"),
     include_str!("../locales/en/sign_in.ftl"),
+    include_str!("../locales/en/me.ftl"),
+    include_str!("../locales/en/clinic.ftl"),
+    include_str!("../locales/en/operator.ftl"),
 ];
 
 type Bundle = FluentBundle<FluentResource>;

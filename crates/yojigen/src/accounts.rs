@@ -1,4 +1,5 @@
-//! Where a person's accounts are, for an erasure: the vault of the hub that is served, or the one that lies there.
+//! Where a person's accounts are, for an erasure: the vault of the hub that is served, or the one that lies there; and
+//! what is being written about the person.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::vault;
 /// A home of accounts.
 pub(crate) enum Accounts {
     /// Of a hub where people sign in.
-    Served(Arc<Auth>),
+    Served(Arc<Auth>, PathBuf),
     /// Of one where nobody does now, and may have done.
     Kept(PathBuf),
 }
@@ -23,8 +24,8 @@ fn failed(error: &impl ToString) -> Failure {
 }
 
 impl Accounts {
-    pub(crate) fn served(auth: &Arc<Auth>) -> Arc<dyn hub::Accounts> {
-        Arc::new(Accounts::Served(Arc::clone(auth)))
+    pub(crate) fn served(auth: &Arc<Auth>, data: &Path) -> Arc<dyn hub::Accounts> {
+        Arc::new(Accounts::Served(Arc::clone(auth), data.to_owned()))
     }
 
     pub(crate) fn kept(data: &Path) -> Arc<dyn hub::Accounts> {
@@ -34,7 +35,7 @@ impl Accounts {
     fn with<T: Default>(&self, act: impl FnOnce(&Auth) -> Result<T, Refusal>) -> Result<T, Failure> {
         let told = |refusal: Refusal| failed(&refusal.description);
         match self {
-            Accounts::Served(auth) => act(auth).map_err(told),
+            Accounts::Served(auth, _) => act(auth).map_err(told),
             Accounts::Kept(data) if !vault::folder(data).exists() => Ok(T::default()),
             Accounts::Kept(data) => {
                 let keys = crate::key::of(data).map_err(|e| failed(&e))?;
@@ -52,6 +53,8 @@ impl hub::Accounts for Accounts {
     }
 
     fn erase(&self, patients: &[String]) -> Result<(u64, u64), Failure> {
+        let (Accounts::Served(_, data) | Accounts::Kept(data)) = self;
+        web::erase_drafts(data, patients).map_err(|e| failed(&e))?;
         self.with(|auth| auth.erase_person(patients))
     }
 }

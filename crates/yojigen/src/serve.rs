@@ -186,7 +186,6 @@ pub(crate) fn serve(
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let zone = hub.zone().name().to_owned();
         let is_audited = hub.ledger.is_some();
-        let pages = web::pages(hub.clone());
         let port = listener.local_addr()?.port();
         let issuer = edge::issuer(edge, sign_in.and_then(|s| s.url.as_deref()), port);
         let redirect = match edge.redirect_http {
@@ -201,11 +200,13 @@ pub(crate) fn serve(
             None => format!("http://localhost:{port}/fhir"),
         };
         hub.accounts = Some(match &auth {
-            Some(auth) => Accounts::served(auth),
+            Some(auth) => Accounts::served(auth, data),
             None => Accounts::kept(data),
         });
         let file_key = crate::key::of(data)?.map(|keys| keys.file_key());
         let jobs = Jobs::start(hub.clone(), data.join("jobs"), file_key).context("reading the jobs")?;
+        let site = web::Site::new(hub.clone(), auth.clone(), Some(jobs.clone()), data, file_key);
+        let pages = web::pages(site);
         let control = control::listen(data, &hub, &jobs);
         let settings = SubscriptionSettings {
             folder: data.join("subscriptions"),

@@ -168,7 +168,7 @@ impl Transaction<'_> {
             keys.push((live::key(head.type_number, live::ALL, &[], version.seat), version.place));
             for (key, from) in keys {
                 self.delete(Family::Past, past::key(&key, from));
-                self.delete(Family::Live, key);
+                self.delete_row(&key);
             }
         }
         Ok(())
@@ -214,11 +214,11 @@ impl Transaction<'_> {
             for group in rows::end(&rows) {
                 let key = live::key(head.type_number, group.parameter, &group.key, seat);
                 let row = live::LiveRow { from: group.from, flags: group.flags, extra: &group.extra };
-                self.put(Family::Live, key, row.encode());
+                self.put_row(key, &row);
             }
             let key = live::key(head.type_number, live::ALL, &[], seat);
             let row = live::LiveRow { from: since, flags: live::Flags::default(), extra: &[] };
-            self.put(Family::Live, key, row.encode());
+            self.put_row(key, &row);
         }
         Ok(since)
     }

@@ -94,6 +94,7 @@ impl<'f> Transaction<'f> {
         instant: Micros,
     ) -> Result<Transaction<'f>, Error> {
         let place = Place(fold.counters.place.0 + 1);
+        fold.memory.members.begin(place);
         Ok(Transaction {
             view: View::newest(engine)?,
             families: engine.families()?,

@@ -111,12 +111,12 @@ impl Transaction<'_> {
         for group in &change.written {
             let key = live::key(head.type_number, group.parameter, &group.key, seat);
             let row = live::LiveRow { from: group.from, flags: group.flags, extra: &group.extra };
-            self.put(Family::Live, key, row.encode());
+            self.put_row(key, &row);
         }
         if !has_rows || has_moved {
             let key = live::key(head.type_number, live::ALL, &[], seat);
             let row = live::LiveRow { from: self.place, flags: live::Flags::default(), extra: &[] };
-            self.put(Family::Live, key, row.encode());
+            self.put_row(key, &row);
             head.since = self.place;
         }
         if !was_live {
@@ -286,6 +286,16 @@ impl Transaction<'_> {
         crate::layout::rows::decode(&value, head.place)
     }
 
+    pub(super) fn put_row(&mut self, key: Vec<u8>, row: &live::LiveRow<'_>) {
+        self.fold.memory.members.row_changes(&key, true, self.place);
+        self.put(Family::Live, key, row.encode());
+    }
+
+    pub(super) fn delete_row(&mut self, key: &[u8]) {
+        self.fold.memory.members.row_changes(key, false, self.place);
+        self.delete(Family::Live, key);
+    }
+
     /// Moves a row from `live` to `past`.
     #[allow(clippy::too_many_arguments)] // they are the parts of one row
     pub(super) fn end_row(
@@ -299,7 +309,7 @@ impl Transaction<'_> {
         extra: &[u8],
     ) {
         let key = live::key(type_number, parameter, value, seat);
-        self.delete(Family::Live, &key);
+        self.delete_row(&key);
         let row = past::PastRow { to: self.place, flags, extra };
         self.put(Family::Past, past::key(&key, from), row.encode());
     }

@@ -21,6 +21,7 @@ mod everything;
 mod gate;
 mod include;
 mod links;
+mod members;
 mod page;
 mod persons;
 mod plan;
@@ -41,6 +42,7 @@ use search::query::Query;
 pub use budget::{Budget, CRITERIA_ROWS};
 pub use everything::Wanted;
 pub(crate) use gate::{Entries, Gate};
+use members::Members;
 pub use page::{Cursor, Found, Page};
 pub(crate) use persons::Persons;
 
@@ -93,6 +95,7 @@ pub(crate) struct SystemNames {
 pub(crate) struct Memory {
     pub(crate) systems: SystemNames,
     pub(crate) persons: Persons,
+    pub(crate) members: Members,
 }
 
 /// UCUM says that case matters; it is not among R4's own code systems.

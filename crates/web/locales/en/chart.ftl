@@ -15,7 +15,7 @@ years-ago = { $count ->
     [one] { $count } year ago
    *[other] { $count } years ago
 }
-since = since { $date }
+since-day = since { $date }
 date = Date
 kind = Kind
 what = What

@@ -47,3 +47,13 @@ not-understood = This search does not read
 not-understood-why = Please begin the search anew.
 hub-failed = The record could not be read
 hub-failed-why = Please try again in a moment.
+
+areas = Parts of this hub
+area-me = My record
+area-clinic = Care
+area-hub = Operation
+letters-large = Large letters
+letters-normal = Normal letters
+open-hub = This hub is open to everyone on this computer, and only there, for trying and developing: anyone can see and write every record.
+saved = Saved
+form-cut = What was sent is too large or does not read. Nothing was saved; please send it again in parts.

@@ -47,3 +47,13 @@ not-understood = この検索は読み取れません
 not-understood-why = 検索をはじめからやり直してください。
 hub-failed = 記録を読み出せませんでした
 hub-failed-why = しばらくしてから、もう一度お試しください。
+
+areas = ページの区分
+area-me = わたしの記録
+area-clinic = 診療
+area-hub = 運営
+letters-large = 大きな文字
+letters-normal = 標準の文字
+open-hub = このハブは、このコンピューターの中だけに開かれています（試用・開発のため）。だれでもすべての記録を見て、書けます。
+saved = 保存しました
+form-cut = 送られた内容が大きすぎるか、読み取れませんでした。何も保存していません。分けてもう一度お送りください。

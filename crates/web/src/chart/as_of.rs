@@ -12,16 +12,16 @@ use crate::words::Words;
 
 /// The moment asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub(super) struct AsOf {
+pub(crate) struct AsOf {
     /// The last microsecond of the day; none is now.
-    pub(super) moment: Option<Micros>,
+    pub(crate) moment: Option<Micros>,
     /// The day.
-    pub(super) day: Option<Day>,
+    pub(crate) day: Option<Day>,
 }
 
 impl AsOf {
     /// Reads the date of the address, in any way a birth date may be written. Today and later are now.
-    pub(super) fn read(text: Option<&str>, zone: &Zone) -> Result<AsOf, Failure> {
+    pub(crate) fn read(text: Option<&str>, zone: &Zone) -> Result<AsOf, Failure> {
         let Some(text) = text else { return Ok(AsOf::default()) };
         let bad = || Failure::BadDate(text.to_owned());
         let date =
@@ -35,7 +35,7 @@ impl AsOf {
     }
 
     /// Where the Patient itself is.
-    pub(super) fn source(&self, id: &str) -> String {
+    pub(crate) fn source(&self, id: &str) -> String {
         match self.day {
             Some(day) => format!("/fhir/Patient/{id}?_asOf={}", day.iso()),
             None => format!("/fhir/Patient/{id}"),
@@ -45,28 +45,28 @@ impl AsOf {
 
 /// A way to another moment.
 #[derive(Debug)]
-pub(super) struct Jump {
-    pub(super) address: String,
-    pub(super) name: String,
-    pub(super) is_current: bool,
+pub(crate) struct Jump {
+    pub(crate) address: String,
+    pub(crate) name: String,
+    pub(crate) is_current: bool,
 }
 
 /// The moment, in the words of the page.
 #[derive(Debug)]
-pub(super) struct AsOfView {
+pub(crate) struct AsOfView {
     /// The day as written; none is now.
-    pub(super) day: Option<String>,
+    pub(crate) day: Option<String>,
     /// What stands in the field.
-    pub(super) field: String,
+    pub(crate) field: String,
     /// The latest day that may be asked for.
-    pub(super) latest: String,
+    pub(crate) latest: String,
     /// The chart as it is now.
-    pub(super) now: String,
-    pub(super) jumps: Vec<Jump>,
+    pub(crate) now: String,
+    pub(crate) jumps: Vec<Jump>,
 }
 
 impl AsOfView {
-    pub(super) fn of(as_of: &AsOf, present: Day, path: &str, words: Words) -> AsOfView {
+    pub(crate) fn of(as_of: &AsOf, present: Day, path: &str, words: Words) -> AsOfView {
         let mut jumps = vec![Jump {
             address: path.to_owned(),
             name: words.say("as-of-now"),

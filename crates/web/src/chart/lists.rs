@@ -13,39 +13,39 @@ const MOST_DOSES: usize = 20;
 
 /// A problem.
 #[derive(Debug)]
-pub(super) struct Problem {
-    pub(super) name: String,
+pub(crate) struct Problem {
+    pub(crate) name: String,
     /// Since when, or from when to when.
-    pub(super) dates: String,
+    pub(crate) dates: String,
     /// What its status says beyond the list it is in; may be empty.
-    pub(super) status: String,
+    pub(crate) status: String,
 }
 
 /// An allergy or intolerance.
 #[derive(Debug)]
-pub(super) struct Allergy {
-    pub(super) name: String,
-    pub(super) is_severe: bool,
-    pub(super) criticality: String,
-    pub(super) reactions: String,
-    pub(super) note: String,
+pub(crate) struct Allergy {
+    pub(crate) name: String,
+    pub(crate) is_severe: bool,
+    pub(crate) criticality: String,
+    pub(crate) reactions: String,
+    pub(crate) note: String,
 }
 
 /// A vaccine and when it was given.
 #[derive(Debug)]
-pub(super) struct Vaccine {
-    pub(super) name: String,
+pub(crate) struct Vaccine {
+    pub(crate) name: String,
     /// Newest first.
-    pub(super) dates: Vec<String>,
+    pub(crate) dates: Vec<String>,
 }
 
 /// A report or checkup.
 #[derive(Debug)]
-pub(super) struct Report {
-    pub(super) name: String,
-    pub(super) date: String,
-    pub(super) conclusion: String,
-    pub(super) results: String,
+pub(crate) struct Report {
+    pub(crate) name: String,
+    pub(crate) date: String,
+    pub(crate) conclusion: String,
+    pub(crate) results: String,
 }
 
 fn is_void(node: NodeRef<'_>) -> bool {
@@ -58,8 +58,18 @@ fn named(node: NodeRef<'_>, path: &str, pen: Pen<'_>) -> String {
 }
 
 /// Problems there are and problems there were, each newest first.
-pub(super) fn problems(conditions: &[Resource], pen: Pen<'_>) -> (Vec<Problem>, Vec<Problem>) {
-    let mut found: Vec<(bool, Option<Day>, Problem)> = Vec::new();
+pub(crate) fn problems(conditions: &[Resource], pen: Pen<'_>) -> (Vec<Problem>, Vec<Problem>) {
+    let (present, past) = problems_with_nodes(conditions, pen);
+    let only = |list: Vec<(Problem, NodeRef<'_>)>| list.into_iter().map(|(problem, _)| problem).collect();
+    (only(present), only(past))
+}
+
+/// Problems with what they were read from.
+type Read<'a> = Vec<(Problem, NodeRef<'a>)>;
+
+/// The same, each with its Condition.
+pub(crate) fn problems_with_nodes<'a>(conditions: &'a [Resource], pen: Pen<'_>) -> (Read<'a>, Read<'a>) {
+    let mut found: Vec<(bool, Option<Day>, (Problem, NodeRef<'a>))> = Vec::new();
     for condition in conditions.iter().map(Resource::root).filter(|c| !is_void(*c)) {
         let begun =
             ["onset", "onset.start", "recordedDate"].iter().find_map(|p| pen.day(condition.text_at(p)));
@@ -72,21 +82,23 @@ pub(super) fn problems(conditions: &[Resource], pen: Pen<'_>) -> (Vec<Problem>, 
             (None, None) => String::new(),
             (begun, Some(ended)) => format!("{} – {}", written(begun), written(Some(ended))),
             (begun, None) if is_past => written(begun),
-            (begun, None) => pen.words.say_with("since", &[("date", written(begun).into())]),
+            (begun, None) => pen.words.say_with("since-day", &[("date", written(begun).into())]),
         };
         let said = code.filter(|c| !matches!(c.as_str(), "active" | "resolved"));
         let status = said.and_then(|c| pen.words.say_code("problem", &c)).unwrap_or_default();
-        found.push((is_past, begun, Problem { name: named(condition, "code", pen), dates, status }));
+        let problem = Problem { name: named(condition, "code", pen), dates, status };
+        found.push((is_past, begun, (problem, condition)));
     }
     found.sort_by_key(|(_, begun, _)| std::cmp::Reverse(*begun));
     let (past, present): (Vec<_>, Vec<_>) = found.into_iter().partition(|(is_past, ..)| *is_past);
-    let only =
-        |list: Vec<(bool, Option<Day>, Problem)>| list.into_iter().map(|(.., problem)| problem).collect();
+    let only = |list: Vec<(bool, Option<Day>, (Problem, NodeRef<'a>))>| {
+        list.into_iter().map(|(.., problem)| problem).collect()
+    };
     (only(present), only(past))
 }
 
 /// Allergies that are not over, severe ones first.
-pub(super) fn allergies(resources: &[Resource], pen: Pen<'_>) -> Vec<Allergy> {
+pub(crate) fn allergies(resources: &[Resource], pen: Pen<'_>) -> Vec<Allergy> {
     let is_over = |a: NodeRef<'_>| {
         matches!(concept::code_at(a, "clinicalStatus").as_deref(), Some("resolved" | "inactive"))
     };
@@ -98,7 +110,8 @@ pub(super) fn allergies(resources: &[Resource], pen: Pen<'_>) -> Vec<Allergy> {
             let reactions: Vec<String> =
                 reactions.filter_map(|m| concept::name(m, pen.words)).take(6).collect();
             let since = ["onset", "recordedDate"].iter().find_map(|p| pen.day(allergy.text_at(p)));
-            let note = since.map(|d| pen.words.say_with("since", &[("date", d.written(pen.words).into())]));
+            let note =
+                since.map(|d| pen.words.say_with("since-day", &[("date", d.written(pen.words).into())]));
             Allergy {
                 name: named(allergy, "code", pen),
                 is_severe: criticality == "high",
@@ -113,7 +126,7 @@ pub(super) fn allergies(resources: &[Resource], pen: Pen<'_>) -> Vec<Allergy> {
 }
 
 /// Vaccines given, those given last first.
-pub(super) fn vaccines(immunizations: &[Resource], pen: Pen<'_>) -> Vec<Vaccine> {
+pub(crate) fn vaccines(immunizations: &[Resource], pen: Pen<'_>) -> Vec<Vaccine> {
     let mut found: Vec<Vaccine> = Vec::new();
     let given = |i: &NodeRef<'_>| !is_void(*i) && i.text_at("status").as_deref() != Some("not-done");
     for immunization in immunizations.iter().map(Resource::root).filter(given) {
@@ -135,7 +148,7 @@ pub(super) fn vaccines(immunizations: &[Resource], pen: Pen<'_>) -> Vec<Vaccine>
 }
 
 /// Reports, newest first.
-pub(super) fn reports(resources: &[Resource], pen: Pen<'_>) -> Vec<Report> {
+pub(crate) fn reports(resources: &[Resource], pen: Pen<'_>) -> Vec<Report> {
     let nodes = resources.iter().map(Resource::root).filter(|r| !is_void(*r));
     let read = |report: NodeRef<'_>| {
         let date = ["effective", "effective.start", "issued"].iter().find_map(|p| pen.day(report.text_at(p)));

@@ -18,33 +18,33 @@ const MOST_LOOKUPS: usize = 100;
 
 /// A stretch of time on a medicine.
 #[derive(Debug, PartialEq)]
-pub(super) struct Bar {
-    pub(super) x: String,
-    pub(super) width: String,
-    pub(super) title: String,
+pub(crate) struct Bar {
+    pub(crate) x: String,
+    pub(crate) width: String,
+    pub(crate) title: String,
 }
 
 /// A medicine.
 #[derive(Debug)]
-pub(super) struct Medicine {
-    pub(super) name: String,
-    pub(super) dosage: String,
-    pub(super) is_current: bool,
-    pub(super) dates: String,
-    pub(super) status: String,
-    pub(super) bars: Vec<Bar>,
+pub(crate) struct Medicine {
+    pub(crate) name: String,
+    pub(crate) dosage: String,
+    pub(crate) is_current: bool,
+    pub(crate) dates: String,
+    pub(crate) status: String,
+    pub(crate) bars: Vec<Bar>,
 }
 
 /// The medicines of a chart.
 #[derive(Debug, Default)]
-pub(super) struct Medicines {
+pub(crate) struct Medicines {
     /// Taken now, then those drawn that are not.
-    pub(super) rows: Vec<Medicine>,
+    pub(crate) rows: Vec<Medicine>,
     /// Those that ended before the years drawn.
-    pub(super) earlier: Vec<Medicine>,
-    pub(super) earlier_summary: String,
-    pub(super) grid: String,
-    pub(super) now: Option<String>,
+    pub(crate) earlier: Vec<Medicine>,
+    pub(crate) earlier_summary: String,
+    pub(crate) grid: String,
+    pub(crate) now: Option<String>,
 }
 
 /// One prescription, read.
@@ -92,6 +92,18 @@ fn read(request: NodeRef<'_>, pen: Pen<'_>) -> Option<Prescription> {
     Some(Prescription { start, end, status, dosage: dosage(request, pen) })
 }
 
+/// What an active prescription is for and when it runs out, if both are known.
+pub(crate) fn ending(
+    record: &Record,
+    request: &Resource,
+    pen: Pen<'_>,
+) -> Result<Option<(String, Day)>, Failure> {
+    let Some(read) = read(request.root(), pen).filter(|p| p.is_current(pen.on)) else { return Ok(None) };
+    let Some(end) = read.end else { return Ok(None) };
+    let name = name(record, request.root(), &mut 0, pen)?;
+    Ok(name.map(|name| (name, end)))
+}
+
 /// The dosage as written, else its dose.
 fn dosage(request: NodeRef<'_>, pen: Pen<'_>) -> String {
     let texts = request.all("dosageInstruction").take(4).filter_map(|dosage| {
@@ -137,7 +149,7 @@ fn name(
 }
 
 /// Draws a person's prescriptions.
-pub(super) fn medicines(record: &Record, requests: &[Resource], pen: Pen<'_>) -> Result<Medicines, Failure> {
+pub(crate) fn medicines(record: &Record, requests: &[Resource], pen: Pen<'_>) -> Result<Medicines, Failure> {
     let mut by_name: BTreeMap<String, Vec<Prescription>> = BTreeMap::new();
     let mut lookups = 0;
     for request in requests {

@@ -3,13 +3,13 @@
 //! A chart costs a bounded amount: of each kind of resource the newest are fetched, at most as many as [`Most`] says,
 //! and if that leaves something out the page says so.
 
-mod as_of;
-mod lists;
-mod medicines;
-mod observations;
-mod span;
-mod timeline;
-mod trends;
+pub(crate) mod as_of;
+pub(crate) mod lists;
+pub(crate) mod medicines;
+pub(crate) mod observations;
+pub(crate) mod span;
+pub(crate) mod timeline;
+pub(crate) mod trends;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -38,18 +38,18 @@ use crate::words::Words;
 #[derive(Clone, Copy)]
 pub(crate) struct Pen<'a> {
     /// The language.
-    pub(super) words: Words,
+    pub(crate) words: Words,
     /// The hub's zone.
-    pub(super) zone: &'a Zone,
+    pub(crate) zone: &'a Zone,
     /// The last day the chart knows of.
-    pub(super) on: Day,
+    pub(crate) on: Day,
     /// The years drawn.
-    pub(super) span: Span,
+    pub(crate) span: Span,
 }
 
 impl Pen<'_> {
     /// The day of a date in the record.
-    pub(super) fn day(&self, text: Option<std::borrow::Cow<'_, str>>) -> Option<Day> {
+    pub(crate) fn day(&self, text: Option<std::borrow::Cow<'_, str>>) -> Option<Day> {
         Day::read(&text?, self.zone)
     }
 }
@@ -133,7 +133,7 @@ struct ChartPage {
 }
 
 /// Whether a text can be an id; anything else is nobody's.
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
 }

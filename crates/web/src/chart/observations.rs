@@ -54,15 +54,15 @@ const LAST: &[&str] = &["8302-2", "72514-3", "32207-3", "32623-1", "9843-4", "59
 
 /// One measurement: a value, or two of them.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Point {
-    pub(super) day: Day,
-    pub(super) value: Quantity,
-    pub(super) second: Option<Quantity>,
+pub(crate) struct Point {
+    pub(crate) day: Day,
+    pub(crate) value: Quantity,
+    pub(crate) second: Option<Quantity>,
 }
 
 /// Above or below what is usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flag {
+pub(crate) enum Flag {
     High,
     Low,
     Abnormal,
@@ -70,36 +70,38 @@ pub(super) enum Flag {
 
 /// Measurements of one thing in one unit.
 #[derive(Debug)]
-pub(super) struct Series {
-    pub(super) name: String,
+pub(crate) struct Series {
+    /// The code that decides what is drawn together.
+    pub(crate) key: String,
+    pub(crate) name: String,
     rank: usize,
     /// Oldest first.
-    pub(super) points: Vec<Point>,
+    pub(crate) points: Vec<Point>,
     /// The reference range of the newest that has one.
-    pub(super) range: Option<(Option<f64>, Option<f64>)>,
+    pub(crate) range: Option<(Option<f64>, Option<f64>)>,
     /// What is said of the newest.
-    pub(super) flag: Option<Flag>,
+    pub(crate) flag: Option<Flag>,
 }
 
 /// The newest of a finding that is not a number.
 #[derive(Debug)]
-pub(super) struct Finding {
-    pub(super) name: String,
-    pub(super) value: String,
-    pub(super) day: Option<Day>,
+pub(crate) struct Finding {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) day: Option<Day>,
 }
 
 /// What a person's observations say.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     /// Most wanted first.
-    pub(super) series: Vec<Series>,
+    pub(crate) series: Vec<Series>,
     /// Newest first.
-    pub(super) findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// Gathers observations that come newest first.
-pub(super) fn gather(observations: &[Resource], pen: Pen<'_>) -> Gathered {
+pub(crate) fn gather(observations: &[Resource], pen: Pen<'_>) -> Gathered {
     let mut series: BTreeMap<(String, String), Series> = BTreeMap::new();
     let mut findings: Vec<Finding> = Vec::new();
     for observation in observations {
@@ -156,8 +158,8 @@ fn add(
     let is_pair = point.second.is_some();
     let own_range = if is_pair { None } else { range(node) };
     let flag = (!is_pair).then(|| flag(node, &point.value, own_range)).flatten();
-    let new = || Series { name, rank, points: Vec::new(), range: None, flag };
-    let series = all.entry((key, point.value.unit.clone())).or_insert_with(new);
+    let new = || Series { key: key.clone(), name, rank, points: Vec::new(), range: None, flag };
+    let series = all.entry((key.clone(), point.value.unit.clone())).or_insert_with(new);
     series.range = series.range.or(own_range);
     series.points.push(point);
 }

@@ -5,41 +5,41 @@
 use crate::calendar::Day;
 
 /// How many years are drawn.
-pub(super) const YEARS: i64 = 10;
+pub(crate) const YEARS: i64 = 10;
 /// How wide they are together.
-pub(super) const WIDTH: f64 = 1000.0;
+pub(crate) const WIDTH: f64 = 1000.0;
 const YEAR: f64 = 100.0;
 
 /// The years drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Span {
     /// The first of them.
-    pub(super) first: i64,
+    pub(crate) first: i64,
 }
 
 impl Span {
     /// The ten years to that of the last event, or to that of the chart's day if nothing has happened.
-    pub(super) fn ending(on: Day, latest: Option<Day>) -> Span {
+    pub(crate) fn ending(on: Day, latest: Option<Day>) -> Span {
         Span { first: latest.map_or(on.year, |day| day.year.min(on.year)) - YEARS + 1 }
     }
 
     /// The last of them.
-    pub(super) fn last(&self) -> i64 {
+    pub(crate) fn last(&self) -> i64 {
         self.first + YEARS - 1
     }
 
     /// Whether a day lies in them.
-    pub(super) fn contains(&self, day: Day) -> bool {
+    pub(crate) fn contains(&self, day: Day) -> bool {
         (self.first..=self.last()).contains(&day.year)
     }
 
     /// Where a day lies, at the nearer end if outside.
-    pub(super) fn x(&self, day: Day) -> f64 {
+    pub(crate) fn x(&self, day: Day) -> f64 {
         ((day.in_years() - self.first as f64) * YEAR).clamp(0.0, WIDTH)
     }
 
     /// Where a stretch of days begins and how wide it is, if any of it lies within; never too narrow to see.
-    pub(super) fn stretch(&self, from: Day, to: Day) -> Option<(f64, f64)> {
+    pub(crate) fn stretch(&self, from: Day, to: Day) -> Option<(f64, f64)> {
         let to = to.max(from);
         if to.year < self.first || from.year > self.last() {
             return None;
@@ -50,24 +50,24 @@ impl Span {
     }
 
     /// Lines between the years, as a path.
-    pub(super) fn grid(&self, height: u32) -> String {
+    pub(crate) fn grid(&self, height: u32) -> String {
         (1..YEARS).map(|year| format!("M{} 0V{height}", year * 100)).collect()
     }
 
     /// The years' names.
-    pub(super) fn labels(&self) -> Vec<String> {
+    pub(crate) fn labels(&self) -> Vec<String> {
         (self.first..=self.last()).map(|year| year.to_string()).collect()
     }
 }
 
 /// A coordinate, with no more digits than show.
-pub(super) fn coordinate(value: f64) -> String {
+pub(crate) fn coordinate(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     pub(in crate::chart) fn day(text: &str) -> Day {

@@ -18,40 +18,40 @@ const LANES: [&str; 4] = ["admission", "emergency", "visit", "elsewhere"];
 
 /// A stay, or a day with visits.
 #[derive(Debug, PartialEq)]
-pub(super) struct Mark {
-    pub(super) x: String,
+pub(crate) struct Mark {
+    pub(crate) x: String,
     /// How long a stay is drawn; none for a visit.
-    pub(super) width: Option<String>,
-    pub(super) title: String,
+    pub(crate) width: Option<String>,
+    pub(crate) title: String,
 }
 
 /// A line.
 #[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) key: &'static str,
-    pub(super) name: String,
-    pub(super) count: String,
-    pub(super) title: String,
-    pub(super) marks: Vec<Mark>,
+pub(crate) struct Lane {
+    pub(crate) key: &'static str,
+    pub(crate) name: String,
+    pub(crate) count: String,
+    pub(crate) title: String,
+    pub(crate) marks: Vec<Mark>,
 }
 
 /// An encounter in the text alternative.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) dates: String,
-    pub(super) kind: String,
-    pub(super) what: String,
+pub(crate) struct Row {
+    pub(crate) dates: String,
+    pub(crate) kind: String,
+    pub(crate) what: String,
 }
 
 /// The encounters of a chart.
 #[derive(Debug, Default)]
-pub(super) struct Timeline {
-    pub(super) lanes: Vec<Lane>,
-    pub(super) grid: String,
+pub(crate) struct Timeline {
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) grid: String,
     /// Where the chart's day is, if it is within the years.
-    pub(super) now: Option<String>,
-    pub(super) rows: Vec<Row>,
-    pub(super) summary: String,
+    pub(crate) now: Option<String>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) summary: String,
 }
 
 /// An encounter, read.
@@ -126,7 +126,7 @@ fn marks(events: &[&Event], is_stay: bool, pen: Pen<'_>) -> Vec<Mark> {
 }
 
 /// Draws a person's encounters, newest first.
-pub(super) fn timeline(encounters: &[Resource], pen: Pen<'_>) -> Timeline {
+pub(crate) fn timeline(encounters: &[Resource], pen: Pen<'_>) -> Timeline {
     let words = pen.words;
     let events: Vec<Event> = encounters.iter().filter_map(|e| read(e.root(), pen)).collect();
     let mut lanes = Vec::new();

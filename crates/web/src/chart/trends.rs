@@ -65,49 +65,53 @@ impl Scale {
 
 /// A line and its points.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) points: String,
-    pub(super) dots: String,
-    pub(super) last: String,
+pub(crate) struct Line {
+    pub(crate) points: String,
+    pub(crate) dots: String,
+    pub(crate) last: String,
 }
 
 /// A drawing.
 #[derive(Debug)]
-pub(super) struct Trend {
-    pub(super) name: String,
-    pub(super) latest: String,
-    pub(super) unit: String,
-    pub(super) date: String,
-    pub(super) date_iso: String,
-    pub(super) flag: Option<(&'static str, String)>,
-    pub(super) range: String,
-    pub(super) band: Option<(String, String)>,
-    pub(super) grid: String,
-    pub(super) axis: [String; 3],
-    pub(super) lines: Vec<Line>,
-    pub(super) description: String,
+pub(crate) struct Trend {
+    /// The code of what is measured, if it is known.
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) latest: String,
+    pub(crate) unit: String,
+    pub(crate) date: String,
+    pub(crate) date_iso: String,
+    pub(crate) flag: Option<(&'static str, String)>,
+    pub(crate) range: String,
+    pub(crate) band: Option<(String, String)>,
+    pub(crate) grid: String,
+    pub(crate) axis: [String; 3],
+    pub(crate) lines: Vec<Line>,
+    pub(crate) description: String,
     /// Date and value, newest first.
-    pub(super) rows: Vec<(String, String)>,
-    pub(super) summary: String,
+    pub(crate) rows: Vec<(String, String)>,
+    pub(crate) summary: String,
 }
 
 /// A result that is listed.
 #[derive(Debug)]
-pub(super) struct Other {
-    pub(super) name: String,
-    pub(super) value: String,
-    pub(super) flag: Option<(&'static str, String)>,
-    pub(super) date: String,
+pub(crate) struct Other {
+    /// The code of what is measured; empty if there is none.
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) flag: Option<(&'static str, String)>,
+    pub(crate) date: String,
 }
 
 /// The results of a chart.
 #[derive(Debug, Default)]
-pub(super) struct Results {
-    pub(super) trends: Vec<Trend>,
-    pub(super) others: Vec<Other>,
-    pub(super) others_summary: String,
-    pub(super) first_year: String,
-    pub(super) last_year: String,
+pub(crate) struct Results {
+    pub(crate) trends: Vec<Trend>,
+    pub(crate) others: Vec<Other>,
+    pub(crate) others_summary: String,
+    pub(crate) first_year: String,
+    pub(crate) last_year: String,
 }
 
 fn flag(flag: Option<Flag>, words: Words) -> Option<(&'static str, String)> {
@@ -177,6 +181,7 @@ fn draw(series: &Series, pen: Pen<'_>) -> Option<Trend> {
         ],
     );
     Some(Trend {
+        key: series.key.clone(),
         name: series.name.clone(),
         latest: short(latest),
         date: latest.day.written(words),
@@ -205,7 +210,7 @@ fn range_text((low, high): (Option<f64>, Option<f64>), words: Words) -> String {
 }
 
 /// Draws what has changed over the years and lists the rest.
-pub(super) fn results(observations: &[Resource], pen: Pen<'_>) -> Results {
+pub(crate) fn results(observations: &[Resource], pen: Pen<'_>) -> Results {
     let gathered = gather(observations, pen);
     let mut results = Results {
         first_year: pen.span.first.to_string(),
@@ -218,6 +223,7 @@ pub(super) fn results(observations: &[Resource], pen: Pen<'_>) -> Results {
             results.trends.extend(draw(series, pen));
         } else if let Some(latest) = series.points.last() {
             results.others.push(Other {
+                key: series.key.clone(),
                 name: series.name.clone(),
                 value: with_unit(&short(latest), &latest.value.unit),
                 flag: flag(series.flag, pen.words),
@@ -233,7 +239,7 @@ pub(super) fn results(observations: &[Resource], pen: Pen<'_>) -> Results {
 
 fn listed(finding: Finding, words: Words) -> Other {
     let date = finding.day.map_or_else(|| words.say("date-missing"), |d| d.written(words));
-    Other { name: finding.name, value: finding.value, flag: None, date }
+    Other { key: String::new(), name: finding.name, value: finding.value, flag: None, date }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::guest::Guest;
 use super::wording::{Line, lines};
 use super::{Desk, Start, away, away_with_password, go, invitation, made_passkey, own_place, refused};
 use crate::calendar::written_moment;
-use crate::shell::{Shell, respond, respond_with_passkeys};
+use crate::shell::{Shell, respond, respond_with_scripts};
 use crate::visit::address;
 use crate::words::Words;
 
@@ -212,7 +212,7 @@ async fn show(desk: Desk, guest: Guest, told: Told) -> Response {
     let status = if told.fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let visit = guest.visit.clone();
     match away(move || drawn(&desk, &guest, told)).await {
-        Ok(page) if page.passkey.is_some() => respond_with_passkeys(&visit, status, &page, ""),
+        Ok(page) if page.passkey.is_some() => respond_with_scripts(&visit, status, &page, ""),
         Ok(page) => respond(&visit, status, &page),
         Err(refusal) => refused(&visit, refusal),
     }

@@ -11,7 +11,7 @@ use fluent_bundle::FluentValue;
 
 use super::guest::{Guest, ended, written};
 use super::{Desk, Start, away, away_with_password, go, origin, own_place};
-use crate::shell::{Shell, respond_leading_to, respond_with_passkeys};
+use crate::shell::{Shell, respond_leading_to, respond_with_scripts};
 use crate::visit::address;
 use crate::words::Words;
 
@@ -97,7 +97,7 @@ fn show(desk: &Desk, guest: &Guest, status: StatusCode, shown: Shown<'_>) -> Res
     };
     let place = leads_to(desk, shown.return_to);
     guest.remember(match page.passkey {
-        Some(_) => respond_with_passkeys(&visit, status, &page, &place),
+        Some(_) => respond_with_scripts(&visit, status, &page, &place),
         None => respond_leading_to(&visit, status, &page, &place),
     })
 }

@@ -12,7 +12,7 @@ use fluent_bundle::FluentValue;
 use super::account::program;
 use super::guest::Guest;
 use super::{Desk, Start, away, away_with_password, enter, go, made_passkey, refused};
-use crate::shell::{Shell, respond, respond_with_passkeys};
+use crate::shell::{Shell, respond, respond_with_scripts};
 use crate::words::Words;
 
 #[derive(Template)]
@@ -84,7 +84,7 @@ fn show(
         fault,
     };
     guest.remember(match page.passkey {
-        Some(_) => respond_with_passkeys(&visit, status, &page, ""),
+        Some(_) => respond_with_scripts(&visit, status, &page, ""),
         None => respond(&visit, status, &page),
     })
 }

@@ -157,6 +157,74 @@ impl Browser {
         }
     }
 
+    /// Presses keys one after the other, wherever the focus is: `n`, `Enter`, `Control+Enter`. How many that were.
+    pub(crate) fn keys(&self, keys: &[&str]) -> usize {
+        let code = |name: &str| match name {
+            "Enter" => "\u{e007}".to_owned(),
+            "Tab" => "\u{e004}".to_owned(),
+            "Escape" => "\u{e00c}".to_owned(),
+            "Down" => "\u{e015}".to_owned(),
+            "Up" => "\u{e013}".to_owned(),
+            "Control" => "\u{e009}".to_owned(),
+            "Shift" => "\u{e008}".to_owned(),
+            "Space" => " ".to_owned(),
+            other => other.to_owned(),
+        };
+        for key in keys {
+            let parts: Vec<String> = match *key {
+                "+" => vec!["+".to_owned()],
+                key => key.split('+').map(code).collect(),
+            };
+            let down = parts.iter().map(|part| json!({"type": "keyDown", "value": part}));
+            let up = parts.iter().rev().map(|part| json!({"type": "keyUp", "value": part}));
+            let actions: Vec<Value> = down.chain(up).collect();
+            self.ask("/actions", &json!({"actions": [{"type": "key", "id": "keys", "actions": actions}]}));
+        }
+        keys.len()
+    }
+
+    /// Types a text, key by key. How many keys that were.
+    pub(crate) fn typed(&self, text: &str) -> usize {
+        let keys: Vec<String> =
+            text.chars().map(|c| if c == '\n' { "Enter".to_owned() } else { c.to_string() }).collect();
+        self.keys(&keys.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Waits for the page that what is done leads to.
+    pub(crate) fn leads_on(&self, act: impl FnOnce() -> usize) -> usize {
+        self.leave_mark();
+        let count = act();
+        self.wait_for_new_page();
+        count
+    }
+
+    /// A picture of the whole page, as PNG.
+    pub(crate) fn picture(&self) -> Vec<u8> {
+        let params = json!({"format": "png", "captureBeyondViewport": true});
+        let answer =
+            self.ask("/goog/cdp/execute", &json!({"cmd": "Page.captureScreenshot", "params": params}));
+        data_encoding::BASE64.decode(answer["data"].as_str().unwrap().as_bytes()).unwrap()
+    }
+
+    /// What a script says that calls back (its last argument).
+    pub(crate) fn later(&self, script: &str) -> Value {
+        self.ask("/execute/async", &json!({"script": script, "args": []}))
+    }
+
+    /// Cuts the network, or joins it again.
+    pub(crate) fn offline(&self, is_offline: bool) {
+        let conditions = json!({"network_conditions":
+            {"offline": is_offline, "latency": 0, "throughput": 10_000_000}});
+        self.ask("/chromium/network_conditions", &conditions);
+    }
+
+    /// Ends the browser's process as a crash would.
+    pub(crate) fn crash(mut self) {
+        let pid = self.driver.id().to_string();
+        let _ = Command::new("pkill").args(["-KILL", "-P", &pid]).status();
+        let _ = self.driver.kill();
+    }
+
     /// Everything the browser complained of since last asked, and every address it fetched.
     pub(crate) fn complaints_and_addresses(&self) -> (Vec<String>, Vec<String>) {
         let messages = |kind: &str| match self.ask("/se/log", &json!({"type": kind})) {

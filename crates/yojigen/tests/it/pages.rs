@@ -15,7 +15,7 @@ fn hostile() -> Value {
 }
 
 /// A community of forty, and one more.
-fn community(folder: &Path) -> Hub {
+pub(crate) fn community(folder: &Path) -> Hub {
     let data = folder.join("hub");
     let place = data.to_str().unwrap();
     hub::run_well(&["demo", "--persons", "40", "--seed", "3", "--quiet", "--no-serve", "--data", place]);
@@ -26,7 +26,7 @@ fn community(folder: &Path) -> Hub {
 }
 
 /// Names and birth date of the first person found.
-fn someone(hub: &Hub) -> (String, [String; 3], String) {
+pub(crate) fn someone(hub: &Hub) -> (String, [String; 3], String) {
     let (_, found) = hub.get("Patient?_count=1&_sort=birthdate&birthdate:missing=false&deceased=false");
     let patient = &found["entry"][0]["resource"];
     let name = |representation: &str| {

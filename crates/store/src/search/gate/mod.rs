@@ -28,7 +28,7 @@ use super::{Failure, Searcher};
 use crate::engine::Family;
 use crate::fold::type_of;
 use crate::layout::heads::Head;
-use crate::layout::{heads, ids};
+use crate::layout::{heads, ids, live};
 use crate::numbers::{PackedId, ResourceNumber, SEAT_BYTES, Seat, number_bytes};
 use search::restriction::{Grant, Restriction, Verdict, Whose};
 
@@ -301,7 +301,10 @@ impl<'v> Gate<'v> {
                     let type_number = r4().resource_number(membership.resource_type).unwrap_or(u8::MAX);
                     let condition = Condition::references(membership.parameter, &[(target_type, target.0)]);
                     let ranges = self.now.ranges(type_number, &condition)?;
-                    prefixes.extend(ranges.into_iter().filter(|r| r.is_one_value).map(|r| r.start));
+                    for range in ranges.into_iter().filter(|range| range.is_one_value) {
+                        self.now.memory.members.watch(&range.start);
+                        prefixes.push(range.start);
+                    }
                 }
                 Persons::Rows(prefixes)
             }
@@ -314,22 +317,41 @@ impl<'v> Gate<'v> {
         if !self.now.is_now {
             return self.had_row(prefixes, person);
         }
-        // One iterator for all that is asked: to make one costs as much as to seek.
-        let mut open = self.rows.borrow_mut();
-        let rows = open.get_or_insert_with(|| self.now.view.range(Family::Live, &[], &[0xff; 2]));
+        let members = &self.now.memory.members;
         for prefix in prefixes {
-            self.now.budget.take()?;
-            let start = [prefix.as_slice(), &number_bytes(person.0)].concat();
-            rows.seek(&start);
-            match rows.key() {
-                Some(key) if key.starts_with(&start) && key.len() == prefix.len() + SEAT_BYTES => {
-                    return Ok(true);
+            let key = [prefix.as_slice(), &number_bytes(person.0)].concat();
+            let has_row = match members.has_row(&key, self.now.at) {
+                Some(has_row) => has_row,
+                None => {
+                    let first = self.first_row(prefix, &key)?;
+                    members.remember(&key, self.now.at, first);
+                    first.is_some()
                 }
-                Some(_) => {}
-                None => rows.status()?,
+            };
+            if has_row {
+                return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// The resource of the first row of a value that lies with a person.
+    fn first_row(&self, prefix: &[u8], start: &[u8]) -> Result<Option<ResourceNumber>, Failure> {
+        self.now.budget.take()?;
+        // One iterator for all that is asked: to make one costs as much as to seek.
+        let mut open = self.rows.borrow_mut();
+        let rows = open.get_or_insert_with(|| self.now.view.range(Family::Live, &[], &[0xff; 2]));
+        rows.seek(start);
+        match rows.key() {
+            Some(key) if key.starts_with(start) && key.len() == prefix.len() + SEAT_BYTES => {
+                Ok(live::read_key(key).map(|(_, seat)| seat.resource))
+            }
+            Some(_) => Ok(None),
+            None => {
+                rows.status()?;
+                Ok(None)
+            }
+        }
     }
 
     /// A resource's number, which it keeps for ever.

@@ -11,35 +11,15 @@ use serde_json::{Value, json};
 
 use super::{House, PASSWORD};
 use crate::browser::Browser;
+use crate::npm;
 
 const PAGE: &str = include_str!("../../../../../tests/clients/fhirclient/app.html");
-
-/// Fetches the library, locked to a version and its hash; the file a browser loads.
-fn fetch() -> Result<String, String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/fhirclient");
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fhirclient");
-    std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-    let lock = |at: &Path| std::fs::read(at.join("package-lock.json")).unwrap_or_default();
-    let built = folder.join("node_modules/fhirclient/build/fhir-client.min.js");
-    if lock(&source) != lock(&folder) || !built.exists() {
-        for file in [".npmrc", "package.json", "package-lock.json"] {
-            std::fs::copy(source.join(file), folder.join(file)).map_err(|e| e.to_string())?;
-        }
-        let ran = Command::new("npm").args(["ci", "--no-progress"]).current_dir(&folder).output();
-        let output = ran.map_err(|e| format!("npm: {e} (Debian: apt-get install npm)"))?;
-        if !output.status.success() {
-            let _ = std::fs::remove_file(folder.join("package-lock.json"));
-            return Err(String::from_utf8_lossy(&output.stderr).chars().take(400).collect());
-        }
-    }
-    std::fs::read_to_string(built).map_err(|e| e.to_string())
-}
 
 /// The library; none, and a loud word, where it cannot be had.
 fn library() -> Option<&'static str> {
     static LIBRARY: OnceLock<Option<String>> = OnceLock::new();
     let library = LIBRARY.get_or_init(|| {
-        fetch()
+        npm::fetch("fhirclient", "fhirclient/build/fhir-client.min.js")
             .inspect_err(|why| {
                 let _ = writeln!(std::io::stderr(), "NOT TESTED WITH THE SMART CLIENT LIBRARY: {why}");
             })

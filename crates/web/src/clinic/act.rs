@@ -1,0 +1,87 @@
+//! `/clinic/{id}/act`: what is done to what stands in the record: a problem is over, a medicine is stopped.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use fhir::IssueType;
+use hub::{Hub, Kind};
+use serde_json::{Value, json};
+
+use super::bedside::Bedside;
+use super::is_clinician;
+use super::write::go;
+use crate::audit::audited;
+use crate::failure::Failure;
+use crate::form::Form;
+use crate::visit::Visit;
+use crate::writing::Changes;
+
+/// What can be done, and to what.
+const DEEDS: &[(&str, &str)] =
+    &[("resolve", "Condition"), ("stop", "MedicationRequest"), ("done", "ServiceRequest")];
+const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
+const LONGEST: usize = 500;
+
+/// Whether something is told as done.
+pub(crate) fn is_deed(name: &str) -> bool {
+    matches!(name, "discard" | "renewal") || DEEDS.iter().any(|(deed, _)| *deed == name)
+}
+
+fn change(deed: &str, resource: &mut Value, today: &str, reason: &str) {
+    match deed {
+        "resolve" => {
+            resource["clinicalStatus"] = json!({"coding": [{"system": CLINICAL, "code": "resolved"}]});
+            resource["abatementDateTime"] = json!(today);
+        }
+        "stop" => {
+            resource["status"] = json!("stopped");
+            if !reason.is_empty() {
+                resource["statusReason"] = json!({"text": reason});
+            }
+        }
+        _ => resource["status"] = json!("completed"),
+    }
+}
+
+fn refused(message: &str) -> Failure {
+    hub::Failure::new(Kind::Invalid, IssueType::Invalid, message).into()
+}
+
+fn act_on(bedside: &Bedside, form: &Form) -> Result<&'static str, Failure> {
+    let Some((deed, type_name)) = DEEDS.iter().find(|(deed, _)| *deed == form.field("deed")) else {
+        return Err(refused("there is no such deed"));
+    };
+    let id = form.field("reference").strip_prefix(type_name).and_then(|rest| rest.strip_prefix('/'));
+    let id =
+        id.filter(|id| super::bedside::is_id(id)).ok_or_else(|| refused("it is done to something else"))?;
+    let Some((mut resource, version)) = bedside.record.to_change(type_name, id)? else {
+        return Err(Failure::NothingHere);
+    };
+    let subject = resource["subject"]["reference"].as_str().unwrap_or_default();
+    if subject != bedside.reference() {
+        return Err(refused("it is another patient's"));
+    }
+    let reason: String = form.field("reason").chars().take(LONGEST).collect();
+    change(deed, &mut resource, &bedside.present.iso(), &reason);
+    let mut changes = Changes::default();
+    // Of the version that was seen, if the form says which; else of the one there is.
+    changes.update(resource, form.given("version").unwrap_or(&version));
+    changes.commit(&bedside.record.hub, &bedside.record.access)?;
+    Ok(deed)
+}
+
+/// Does it, and shows the chart.
+pub(crate) async fn act(State(hub): State<Hub>, Path(id): Path<String>, form: Form) -> Response {
+    let visit = form.visit.clone();
+    if !is_clinician(&visit) {
+        return Failure::NotFor.page(&visit);
+    }
+    let (target, person) = (format!("Patient/{id}"), id.clone());
+    let done = audited(hub, &visit, target, move |hub, access| {
+        let plain = Visit { pairs: Vec::new(), ..form.visit.clone() };
+        act_on(&Bedside::of(hub, access, &plain, &person)?, &form)
+    });
+    match done.await {
+        Ok(deed) => go(&format!("/clinic/{id}?done={deed}")),
+        Err(failure) => failure.page(&visit),
+    }
+}

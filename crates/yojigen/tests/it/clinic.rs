@@ -1,0 +1,318 @@
+//! What a clinician does, in a real browser, with the keyboard alone; keys are counted.
+
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::hub::Hub;
+use crate::pages::{community, is_well, someone};
+
+/// Whether the hub has every keystroke.
+const SENT: &str = "return Object.keys(localStorage).every(key => !key.startsWith('draft:'))";
+
+fn root(hub: &Hub) -> String {
+    hub.base.trim_end_matches("/fhir").to_owned()
+}
+
+/// Somebody who has HbA1c measured and takes something.
+fn diabetic(hub: &Hub) -> String {
+    let (_, found) = hub.get("MedicationRequest?status=active&_count=200&_elements=subject");
+    let taking: Vec<&str> = found["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|e| e["resource"]["subject"]["reference"].as_str())
+        .collect();
+    let (_, found) = hub.get("Observation?code=4548-4,17856-6&_count=500&_elements=subject");
+    let measured = found["entry"].as_array().unwrap().iter();
+    let of = |e: &Value| e["resource"]["subject"]["reference"].as_str().unwrap().to_owned();
+    let id = measured.map(of).find(|of| taking.contains(&of.as_str()));
+    let id = id.unwrap_or_else(|| taking.first().unwrap().to_string());
+    id.trim_start_matches("Patient/").to_owned()
+}
+
+/// The newest resource of a type about a patient.
+fn newest(hub: &Hub, type_name: &str, id: &str) -> Value {
+    let (_, found) = hub.get(&format!("{type_name}?patient=Patient/{id}&_sort=-_lastUpdated&_count=1"));
+    found["entry"][0]["resource"].clone()
+}
+
+fn count(hub: &Hub, search: &str) -> u64 {
+    hub.get(&format!("{search}&_summary=count")).1["total"].as_u64().unwrap()
+}
+
+#[test]
+fn a_patient_is_found_read_and_written_about_with_few_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = community(folder.path());
+    let root = root(&hub);
+    let id = diabetic(&hub);
+    let (_, patient) = hub.get(&format!("Patient/{id}"));
+    let kana = patient["name"].as_array().unwrap().iter().find(|n| n["extension"][0]["valueCode"] == "SYL");
+    let kana = kana.unwrap()["family"].as_str().unwrap().to_owned();
+    let browser = Browser::open(1440, "ja");
+
+    // Found: the search has the focus, a few kana of the name, Enter, and Enter on the one who is meant.
+    browser.go(&format!("{root}/clinic"));
+    is_well(&browser, "today's list");
+    assert_eq!(browser.text("return document.activeElement.id"), "q");
+    let typed: String = kana.chars().take(4).collect();
+    let mut keys = browser.leads_on(|| browser.typed(&format!("{typed}\n")));
+    is_well(&browser, "patients found");
+    if !browser.text("return location.pathname").ends_with(&id) {
+        let at = browser.script(
+            "return [...document.querySelectorAll('.people a')].findIndex(a => a === document.activeElement)",
+        );
+        assert_eq!(at, 0, "the first has the focus");
+        let wanted = browser
+            .script(&format!("return [...document.querySelectorAll('.people a')].findIndex(a => a.pathname.endsWith('/{id}'))"))
+            .as_u64()
+            .unwrap();
+        keys += browser.keys(&vec!["Down"; usize::try_from(wanted).unwrap()]);
+        keys += browser.leads_on(|| browser.keys(&["Enter"]));
+    }
+    assert_eq!(browser.text("return location.pathname"), format!("/clinic/{id}"));
+    println!("finding a patient: {keys} keys");
+    assert!(keys <= 8, "{keys} keys to find a patient");
+    is_well(&browser, "the bedside");
+
+    // The trend of HbA1c: drawn small on the screen, and large with three keys.
+    let keys = browser.leads_on(|| browser.keys(&["g", "t"]));
+    println!("the trend of HbA1c: {keys} keys");
+    assert!(keys <= 3);
+    assert!(browser.text("return document.querySelector('.trends').textContent").contains("HbA1c"));
+    is_well(&browser, "results drawn large");
+    browser.leads_on(|| browser.keys(&["Escape"]));
+
+    // A problem: three letters, Enter takes the first, Control+Enter signs.
+    let before = count(&hub, &format!("Condition?patient=Patient/{id}"));
+    let mut keys = browser.leads_on(|| browser.keys(&["p"]));
+    is_well(&browser, "a problem is written");
+    keys += browser.typed("gout");
+    browser.until("return !document.querySelector('.suggestions').hidden");
+    keys += browser.keys(&["Enter"]);
+    keys += browser.leads_on(|| browser.keys(&["Control+Enter"]));
+    println!("a problem: {keys} keys");
+    assert!(keys <= 10);
+    assert_eq!(count(&hub, &format!("Condition?patient=Patient/{id}")), before + 1);
+    assert_eq!(newest(&hub, "Condition", &id)["code"]["coding"][0]["code"], "M10.9");
+    assert!(browser.text("return document.querySelector('.done').textContent").contains("病名"));
+
+    // Renewed: the first of what is taken.
+    let mut keys = browser.leads_on(|| browser.keys(&["r"]));
+    is_well(&browser, "prescriptions are renewed");
+    keys += browser.keys(&["1"]);
+    keys += browser.leads_on(|| browser.keys(&["Control+Enter"]));
+    println!("renewing: {keys} keys");
+    assert!(keys <= 4);
+    let request = newest(&hub, "MedicationRequest", &id);
+    let prior = request["priorPrescription"]["reference"].as_str().unwrap().to_owned();
+    assert_eq!(hub.get(&prior).1["status"], "completed");
+
+    // A short note.
+    let mut keys = browser.leads_on(|| browser.keys(&["n"]));
+    is_well(&browser, "a note is written");
+    browser.typed("stable. see in 4 weeks");
+    keys += browser.leads_on(|| browser.keys(&["Control+Enter"]));
+    println!("a note: {keys} keys beside its text");
+    assert!(keys <= 3);
+    let note = newest(&hub, "DocumentReference", &id);
+    assert_eq!(note["docStatus"], "final");
+    assert!(browser.text("return document.querySelector('.papers').textContent").contains("see in 4 weeks"));
+
+    // The keys are told, and letters can be turned off.
+    browser.keys(&["?"]);
+    assert!(browser.script("return document.getElementById('keys').open") == true);
+    assert!(browser.text("return document.getElementById('keys').textContent").contains("診療記録"));
+    is_well(&browser, "the keys are told");
+    browser.script("document.querySelector('#keys [data-toggle]').click(); document.querySelector('#keys [data-close]').click()");
+    browser.keys(&["n"]);
+    assert_eq!(browser.text("return location.pathname"), format!("/clinic/{id}"), "letters are turned off");
+    let (complaints, addresses) = browser.complaints_and_addresses();
+    assert!(complaints.is_empty(), "{complaints:?}");
+    let foreign: Vec<&String> =
+        addresses.iter().filter(|a| !a.starts_with(&root) && !a.starts_with("data:")).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+}
+
+#[test]
+fn a_keystroke_outlives_the_browser_and_the_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = community(folder.path());
+    let root = root(&hub);
+    let (id, ..) = someone(&hub);
+    let page = format!("{root}/clinic/{id}/write/note");
+    let browser = Browser::open(1440, "ja");
+    browser.go(&page);
+    browser.typed("before the crash");
+    browser.until("return document.querySelector('.draft-state').textContent.includes('保存済み')");
+    browser.crash();
+
+    let browser = Browser::open(768, "ja");
+    browser.go(&page);
+    assert_eq!(browser.text("return document.getElementById('text').value"), "before the crash");
+    // Without a network it is kept in the browser, over a new page too, and sent when there is one again.
+    browser.script(
+        "document.getElementById('text').focus(); document.getElementById('text').setSelectionRange(99, 99)",
+    );
+    browser.offline(true);
+    browser.typed(" and offline");
+    browser.until("return document.querySelector('.draft-state').textContent.includes('まだ送れていません')");
+    browser.offline(false);
+    browser.go(&page);
+    assert_eq!(browser.text("return document.getElementById('text').value"), "before the crash and offline");
+    browser.until("return document.querySelector('.draft-state').textContent.includes('保存済み')");
+    let other = Browser::open(360, "ja");
+    other.go(&page);
+    assert_eq!(other.text("return document.getElementById('text').value"), "before the crash and offline");
+    is_well(&other, "a note on a telephone");
+    // A draft is no part of the record, and is gone when it is signed.
+    assert_eq!(count(&hub, &format!("DocumentReference?patient=Patient/{id}&description=x")), 0);
+    browser.leads_on(|| browser.keys(&["Control+Enter"]));
+    browser.go(&page);
+    assert_eq!(browser.text("return document.getElementById('text').value"), "");
+    let left = browser.script("return Object.keys(localStorage).filter(k => k.startsWith('draft:')).length");
+    assert_eq!(left, 0, "nothing of the patient stays in the browser");
+}
+
+#[test]
+fn two_who_write_one_note_see_each_other_and_overwrite_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = community(folder.path());
+    let root = root(&hub);
+    let (id, ..) = someone(&hub);
+    let page = format!("{root}/clinic/{id}/write/note");
+    let text = "return document.getElementById('text').value";
+    let at = |browser: &Browser, place: usize| {
+        browser.script(&format!(
+            "const t = document.getElementById('text'); t.focus(); t.setSelectionRange({place}, {place})"
+        ));
+    };
+    let one = Browser::open(1440, "ja");
+    one.go(&page);
+    one.typed("first\nmiddle\nlast");
+    one.until("return document.querySelector('.draft-state').textContent.includes('保存済み')");
+    let two = Browser::open(1440, "en");
+    two.go(&page);
+    assert_eq!(two.text(text), "first\nmiddle\nlast");
+    // They are shown to each other.
+    one.until("return document.querySelector('.draft-state').textContent.includes('いま一緒に開いている人')");
+    // Different lines: put together in both windows.
+    at(&two, 17);
+    two.typed(" two");
+    two.until(SENT);
+    one.until("return document.getElementById('text').value === 'first\\nmiddle\\nlast two'");
+    // The same line at the same time: one is asked, and nothing is lost.
+    one.offline(true);
+    at(&one, 5);
+    one.typed(" ONE");
+    at(&two, 5);
+    two.typed(" TWO");
+    two.until(SENT);
+    one.offline(false);
+    one.until("return !document.querySelector('.draft-conflict').hidden");
+    let asked = one.text("return document.querySelector('.draft-conflict').textContent");
+    assert!(asked.contains("first ONE") && asked.contains("first TWO"), "{asked}");
+    is_well(&one, "a conflict");
+    one.script("[...document.querySelectorAll('.draft-conflict button')].at(-1).click()");
+    one.until("return document.getElementById('text').value.includes('first ONE') && document.getElementById('text').value.includes('first TWO')");
+    two.until("return document.getElementById('text').value.includes('first ONE')");
+    // Signed by one, it is one note.
+    let before = count(&hub, &format!("DocumentReference?patient=Patient/{id}"));
+    one.until(SENT);
+    one.leads_on(|| one.keys(&["Control+Enter"]));
+    assert_eq!(count(&hub, &format!("DocumentReference?patient=Patient/{id}")), before + 1);
+}
+
+#[test]
+fn every_form_is_well_says_what_is_wrong_and_works_without_script() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = community(folder.path());
+    let root = root(&hub);
+    let (id, ..) = someone(&hub);
+    let agent = crate::hub::agent();
+    let post = |path: &str, pairs: &[(&str, &str)]| {
+        let mut answer = agent.post(format!("{root}{path}")).send_form(pairs.iter().copied()).unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    };
+    let write = |kind: &str, pairs: &[(&str, &str)]| post(&format!("/clinic/{id}/write/{kind}"), pairs);
+    let sign = ("action", "sign");
+    // What is wrong is said at its field, and what was typed is kept as a draft.
+    let (status, body) = write("result", &[("what", "HbA1c"), ("value", ""), ("lang", "en"), sign]);
+    assert_eq!(status, 422, "{body}");
+    assert!(body.contains("value-fault"), "{body}");
+    let (status, body) = write("problem", &[("what", "dia"), ("date", "2199-01-01"), sign]);
+    assert_eq!(status, 422);
+    assert!(body.contains("date-fault") && body.contains("name=\"pick\""), "codes are offered");
+    let (status, _) = write("note", &[("text", &"長".repeat(400_000)), sign]);
+    assert_eq!(status, 413);
+    for (kind, pairs) in [
+        ("note", vec![("text", "a note\nof two lines")]),
+        ("problem", vec![("what", "高血圧症"), ("untold", "yes")]),
+        ("allergy", vec![("what", "そば"), ("severity", "high"), ("reaction", "蕁麻疹")]),
+        ("medicine", vec![("what", "アムロジピン錠5mg"), ("usage", "1回1錠 1日1回 朝食後"), ("days", "30")]),
+        ("order", vec![("what", "心電図"), ("urgent", "yes")]),
+        ("result", vec![("what", "血圧"), ("value", "128/76")]),
+        ("vaccine", vec![("what", "インフルエンザHAワクチン"), ("lot", "A1")]),
+        (
+            "referral",
+            vec![("what", "循環器内科"), ("to", "県立病院"), ("comment", "精査のお願い"), ("text", "経過")],
+        ),
+    ] {
+        let mut pairs = pairs;
+        pairs.extend([sign, ("draft", "0123456789abcdef0123456789abcdef")]);
+        let (status, body) = write(kind, &pairs);
+        assert_eq!(status, 303, "{kind}: {body}");
+        let after =
+            agent.get(format!("{root}/clinic/{id}?done={kind}")).call().unwrap().body_mut().read_to_string();
+        assert!(after.unwrap().contains("class=\"done\""), "{kind} is told");
+    }
+    // The same form sent twice is signed once.
+    let notes = count(&hub, &format!("DocumentReference?patient=Patient/{id}"));
+    write("note", &[("text", "a note\nof two lines"), sign, ("draft", "0123456789abcdef0123456789abcdef")]);
+    assert_eq!(count(&hub, &format!("DocumentReference?patient=Patient/{id}")), notes);
+    assert_eq!(newest(&hub, "AllergyIntolerance", &id)["criticality"], "high");
+    assert_eq!(newest(&hub, "Condition", &id)["meta"]["tag"][0]["code"], "UNINFORMED");
+    let order = newest(&hub, "ServiceRequest", &id);
+    let letter =
+        agent.get(format!("{root}/clinic/{id}/letter/{}?lang=ja", order["id"].as_str().unwrap())).call();
+    let letter = letter.unwrap().body_mut().read_to_string().unwrap();
+    for part in ["診療情報提供書", "県立病院", "循環器内科", "精査のお願い", "アムロジピン", "そば"]
+    {
+        assert!(letter.contains(part), "{part} is in the letter");
+    }
+    // What stands there is ended; of a version that is old it is refused.
+    let problem = newest(&hub, "Condition", &id);
+    let reference = format!("Condition/{}", problem["id"].as_str().unwrap());
+    let act = format!("/clinic/{id}/act");
+    let (status, _) = post(&act, &[("deed", "resolve"), ("reference", &reference), ("version", "99")]);
+    assert_eq!(status, 412);
+    let (status, _) = post(&act, &[("deed", "resolve"), ("reference", &reference), ("version", "1")]);
+    assert_eq!(status, 303);
+    assert_eq!(hub.get(&reference).1["clinicalStatus"]["coding"][0]["code"], json!("resolved"));
+    let (status, _) = post(&act, &[("deed", "resolve"), ("reference", "Patient/x")]);
+    assert_eq!(status, 400);
+
+    for (width, scheme) in [(360, "dark"), (768, "light"), (1440, "light")] {
+        let browser = Browser::open(width, "ja");
+        browser.prefer("prefers-color-scheme", scheme);
+        for language in ["ja", "en"] {
+            let mut pages = vec![
+                "/clinic".to_owned(),
+                "/clinic?q=a".to_owned(),
+                format!("/clinic/{id}"),
+                format!("/clinic/{id}?as_of=2024-01-01"),
+                format!("/clinic/{id}/trends"),
+                format!("/clinic/{id}/renew"),
+                format!("/clinic/{id}/summary"),
+                format!("/clinic/{id}/letter/{}", order["id"].as_str().unwrap()),
+            ];
+            let kinds = ["note", "problem", "allergy", "medicine", "order", "result", "vaccine", "referral"];
+            pages.extend(kinds.iter().map(|kind| format!("/clinic/{id}/write/{kind}?new=1")));
+            for page in pages {
+                let mark = if page.contains('?') { '&' } else { '?' };
+                browser.go(&format!("{root}{page}{mark}lang={language}"));
+                is_well(&browser, &format!("{page} in {language} at {width} px, {scheme}"));
+            }
+        }
+    }
+}
