@@ -35,6 +35,12 @@ fn routes(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Some of what persons and clinicians write.
+const KINDS: &[&str] = &[
+    "note", "problem", "allergy", "medicine", "order", "result", "vaccine", "referral", "pressure", "weight",
+    "symptom", "mood", "document",
+];
+
 /// Every address, with something in the place of what it names.
 fn addresses(document: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -50,12 +56,18 @@ fn addresses(document: &Value) -> BTreeSet<String> {
         ("{type}", "Patient"),
         ("{compartment}", "Patient"),
         ("{version}", "1"),
+        ("{order}", "s1"),
+        ("{rid}", "o1"),
+        ("{asked}", "q1"),
         ("{*path}", "Patient/p1"),
         ("{id}", "p1"),
     ];
     let named =
         |path: &String| named.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));
-    let found: BTreeSet<String> = found.iter().map(named).map(|p| p.replace(['{', '}'], "")).collect();
+    let found = found.iter().map(named).flat_map(|path| match path.contains("{kind}") {
+        true => KINDS.iter().map(|kind| path.replace("{kind}", kind)).collect(),
+        false => vec![path.replace(['{', '}'], "")],
+    });
     let beside = [
         "/nothing/here",
         "/people?q=a&lang=en",
@@ -64,7 +76,7 @@ fn addresses(document: &Value) -> BTreeSet<String> {
         "/fhir/Binary/b1",
         "/fhir/Nothing",
     ];
-    found.into_iter().chain(beside.map(str::to_owned)).collect()
+    found.chain(beside.map(str::to_owned)).collect()
 }
 
 /// What caches may keep: nothing of anybody's.
@@ -193,12 +205,21 @@ fn every_answer_of_every_address_is_guarded() {
     let binary = json!({"resourceType": "Binary", "id": "b1", "contentType": "text/html", "data": html,
         "securityContext": {"reference": "Patient/p1"}});
     let limits = ["--rate-per-address", "0", "--rate-per-person", "0"];
-    let house = House::holding(&[binary], &[&pair.arguments()[..], &limits].concat());
+    let about = json!({"reference": "Patient/p1"});
+    let sakura = json!({"resourceType": "Organization", "id": "sakura", "name": "Sakura Clinic"});
+    let encounter = json!({"resourceType": "Encounter", "id": "e1", "status": "finished", "class": {"code": "AMB"}, "subject": about,
+        "serviceProvider": {"reference": "Organization/sakura"}});
+    let order = json!({"resourceType": "ServiceRequest", "id": "s1", "status": "active", "intent": "order", "subject": about,
+        "code": {"text": "紹介"}});
+    let resources = [binary, sakura, encounter, order];
+    let house = House::holding(&resources, &[&pair.arguments()[..], &limits].concat());
     house.user("ope", &["--role", "operator"]);
+    let care = ["--fhir-user", "Practitioner/d2", "--organization", "Organization/sakura"];
+    house.user("jiro", &[&["--role", "clinician"], &care[..]].concat());
     let mut anyone = Visitor::by(pair.agent(), house.root());
     let document = anyone.get("/openapi.json").json();
     let mut visitors = vec![("nobody", anyone)];
-    for login in ["taro", "hanako", "ope"] {
+    for login in ["taro", "hanako", "ope", "jiro"] {
         visitors.push((login, signed_in(&pair, &house, login)));
     }
     let (mut wrong, mut pages, mut asked) = (Vec::new(), BTreeSet::new(), 0);
@@ -222,9 +243,18 @@ fn every_answer_of_every_address_is_guarded() {
         }
     }
     assert!(wrong.is_empty(), "{} of {asked}:\n{}", wrong.len(), wrong.join("\n"));
-    for seen in
-        [("/", "taro"), ("/patients/p1", "taro"), ("/auth/account", "hanako"), ("/auth/sign-in", "nobody")]
-    {
+    for seen in [
+        ("/", "taro"),
+        ("/patients/p1", "taro"),
+        ("/me/p1", "taro"),
+        ("/me/p1/sharing", "taro"),
+        ("/me/p1/add/pressure", "taro"),
+        ("/clinic/p1", "jiro"),
+        ("/clinic/p1/write/note", "jiro"),
+        ("/clinic/p1/letter/s1", "jiro"),
+        ("/auth/account", "hanako"),
+        ("/auth/sign-in", "nobody"),
+    ] {
         assert!(pages.contains(&(seen.0.to_owned(), seen.1)), "{seen:?} among {pages:?}");
     }
     // What somebody uploaded as a page is shown as one, and runs nothing.
