@@ -26,6 +26,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("mark.svg", SVG, include_str!("../assets/mark.svg")),
     ("passkeys.js", SCRIPT, include_str!("../assets/scripts/passkeys.js")),
     ("clinic-as-of.js", SCRIPT, include_str!("../assets/scripts/clinic-as-of.js")),
+    ("clinic-check.js", SCRIPT, include_str!("../assets/scripts/clinic-check.js")),
     ("clinic-codes.js", SCRIPT, include_str!("../assets/scripts/clinic-codes.js")),
     ("clinic-draft.js", SCRIPT, include_str!("../assets/scripts/clinic-draft.js")),
     ("clinic-keys.js", SCRIPT, include_str!("../assets/scripts/clinic-keys.js")),

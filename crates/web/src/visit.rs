@@ -71,8 +71,9 @@ impl Visit {
 
     /// The cookies that remember what was chosen.
     pub(crate) fn cookies(&self) -> Vec<String> {
-        let lasting =
-            |name: &str, value: &str| format!("{name}={value}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax");
+        let lasting = |name: &str, value: &str| {
+            format!("{name}={value}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax")
+        };
         let language = self.is_language_chosen.then(|| lasting(COOKIE, self.words.language.tag()));
         let size = if self.is_large { LARGE } else { "normal" };
         language.into_iter().chain(self.is_size_chosen.then(|| lasting(SIZE, size))).collect()

@@ -80,6 +80,11 @@ impl Words {
         self.say_with(key, &[("count", FluentValue::from(count)), ("shown", FluentValue::from(shown))])
     }
 
+    /// Why somebody goes on in spite of a finding.
+    pub(crate) fn override_word(&self, why: &str) -> String {
+        self.say(&format!("override-{why}"))
+    }
+
     /// A word for a code, if there is one.
     pub(crate) fn say_code(&self, family: &str, code: &str) -> Option<String> {
         self.find(&format!("{family}-{}", code.to_ascii_lowercase()), None)

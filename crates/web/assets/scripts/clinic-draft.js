@@ -9,7 +9,7 @@ for (const form of document.querySelectorAll('form[data-drafts]')) {
   const state = form.querySelector('.draft-state');
   const conflict = form.querySelector('.draft-conflict');
   const windowName = crypto.randomUUID();
-  const own = new Set(['draft', 'revision', 'action', 'pick']);
+  const own = new Set(['draft', 'revision', 'action', 'pick', 'override']);
   let revision = Number(form.elements.namedItem('revision').value);
   let isBusy = false;
   let isWanted = false;
@@ -169,7 +169,7 @@ for (const form of document.querySelectorAll('form[data-drafts]')) {
     const action = event.submitter?.value;
     isOver = true;
     clearTimeout(timer);
-    if (action === 'sign' || action === 'discard') localStorage.removeItem(key);
+    if (action === 'sign' || action === 'discard' || event.submitter?.name === 'override') localStorage.removeItem(key);
   });
   addEventListener('pagehide', () => {
     if (!isOver && !same(read(), base)) {

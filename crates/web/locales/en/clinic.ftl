@@ -150,3 +150,17 @@ letter-history = Past and family history
 letter-results = Results
 letter-medicines = Current medicines
 letter-remarks = Remarks
+
+severity-contraindicated = Contraindicated
+severity-serious = Serious
+severity-caution = Caution
+severity-info = Note
+safety-first = Nothing was prescribed yet. Look at the points below; to prescribe anyway, choose why (keys 1 to 4).
+safety-looked = What was checked, and what was not
+override-why = Prescribe anyway, because
+override-benefit = The benefit outweighs it
+override-tolerated = It was taken before without harm
+override-monitored = It will be monitored
+override-told = The patient was told and agrees
+deed-inform = Told
+done-inform = It is recorded that the patient was told; they see it from now on.

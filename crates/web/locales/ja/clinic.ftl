@@ -150,3 +150,17 @@ letter-history = 既往歴及び家族歴
 letter-results = 検査結果
 letter-medicines = 現在の処方
 letter-remarks = 備考
+
+severity-contraindicated = 禁忌
+severity-serious = 重大
+severity-caution = 注意
+severity-info = 参考
+safety-first = まだ処方していません。下の点を確かめ、処方するなら理由を選んでください（キー1〜4）。
+safety-looked = 確認した項目と、確認できなかった項目
+override-why = それでも処方する理由
+override-benefit = 有益性が上回る
+override-tolerated = これまで問題なく使用
+override-monitored = 検査・観察しながら使う
+override-told = 患者さんに説明し同意を得た
+deed-inform = 説明した
+done-inform = 患者さんに説明したことを記録しました。本人の画面にも表示されます。

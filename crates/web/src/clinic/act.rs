@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::IssueType;
-use hub::{Hub, Kind};
+use hub::{Hub, InformRequest, Kind, WriteOptions};
 use serde_json::{Value, json};
 
 use super::bedside::Bedside;
@@ -23,7 +23,7 @@ const LONGEST: usize = 500;
 
 /// Whether something is told as done.
 pub(crate) fn is_deed(name: &str) -> bool {
-    matches!(name, "discard" | "renewal") || DEEDS.iter().any(|(deed, _)| *deed == name)
+    matches!(name, "discard" | "renewal" | "inform") || DEEDS.iter().any(|(deed, _)| *deed == name)
 }
 
 fn change(deed: &str, resource: &mut Value, today: &str, reason: &str) {
@@ -46,7 +46,28 @@ fn refused(message: &str) -> Failure {
     hub::Failure::new(Kind::Invalid, IssueType::Invalid, message).into()
 }
 
+/// The patient was told of a diagnosis.
+fn inform(bedside: &Bedside, form: &Form) -> Result<&'static str, Failure> {
+    let id = form.field("reference").strip_prefix("Condition/").filter(|id| super::bedside::is_id(id));
+    let id = id.ok_or_else(|| refused("a diagnosis is told, nothing else"))?;
+    let found = bedside.record.read("Condition", id)?.ok_or(Failure::NothingHere)?;
+    if found.root().text_at("subject.reference").as_deref() != Some(bedside.reference().as_str()) {
+        return Err(refused("it is another patient's"));
+    }
+    let note = form.given("reason").map(|note| note.chars().take(LONGEST).collect());
+    let request = InformRequest { note, occurred: None };
+    let (hub, access) = (&bedside.record.hub, &bedside.record.access);
+    let prepared = hub.inform(access, id, &request, &WriteOptions::default())?;
+    if !prepared.is_empty() {
+        hub.submit_and_wait(prepared)?;
+    }
+    Ok("inform")
+}
+
 fn act_on(bedside: &Bedside, form: &Form) -> Result<&'static str, Failure> {
+    if form.field("deed") == "inform" {
+        return inform(bedside, form);
+    }
     let Some((deed, type_name)) = DEEDS.iter().find(|(deed, _)| *deed == form.field("deed")) else {
         return Err(refused("there is no such deed"));
     };

@@ -19,6 +19,7 @@ mod present;
 mod print;
 mod renew;
 mod results;
+mod safety;
 mod write;
 
 use axum::Router;
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/clinic/{id}/trends", get(chart::trends))
         .route("/clinic/{id}/write/{kind}", get(write::page).post(write::post))
         .route("/clinic/{id}/draft/{kind}", get(drafts::look).post(drafts::save))
+        .route("/clinic/{id}/check", post(write::check))
         .route("/clinic/{id}/renew", get(renew::page).post(renew::post))
         .route("/clinic/{id}/act", post(act::act))
         .route("/clinic/{id}/summary", get(print::summary))

@@ -6,10 +6,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use fhir::date_time::format_instant;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::bedside::Bedside;
 use super::chart::{ChartView, view};
 use super::present::Taken;
+use super::safety::{self, Checked};
 use super::write::{go, half_width};
 use super::{is_clinician, writer};
 use crate::audit::audited;
@@ -34,6 +36,7 @@ struct RenewPage {
     days: String,
     once: String,
     fault: Option<String>,
+    checked: Option<Checked>,
 }
 
 fn draw(
@@ -50,6 +53,7 @@ fn draw(
         days: form.map(|form| form.field("days").to_owned()).unwrap_or_default(),
         once: form.and_then(|form| form.given("once")).map_or_else(new_id, str::to_owned),
         fault: fault.map(|key| visit.words.say(key)),
+        checked: None,
         shell: Shell::of(visit),
         chart,
     })
@@ -121,6 +125,9 @@ fn posted(bedside: &Bedside, visit: &Visit, form: &Form) -> Result<Option<RenewP
     };
     let now = format_instant(hub::now());
     let mut changes = Changes::default();
+    let facts = safety::facts(bedside)?;
+    let why = form.given("override").filter(|why| safety::REASONS.contains(why));
+    let mut all = Checked::default();
     for reference in form.all("medicine").take(MOST) {
         let id = reference.strip_prefix("MedicationRequest/").filter(|id| super::bedside::is_id(id));
         let found = id.map(|id| bedside.record.to_change("MedicationRequest", id)).transpose()?.flatten();
@@ -128,12 +135,27 @@ fn posted(bedside: &Bedside, visit: &Visit, form: &Form) -> Result<Option<RenewP
         if old["subject"]["reference"].as_str() != Some(bedside.reference().as_str()) {
             return again("fault-gone");
         }
-        changes.create("", renewed(&old, reference, &by, &now, days.as_ref()));
+        let new = renewed(&old, reference, &by, &now, days.as_ref());
+        let checked = safety::check(&facts, &new, visit.words);
+        let urn = format!("urn:uuid:{}", Uuid::now_v7());
+        changes.create(&urn, new);
+        if let Some(why) = why {
+            let why = visit.words.say(&format!("override-{why}"));
+            for issue in safety::issues(&checked, &bedside.reference(), &urn, &by, &now, &why) {
+                changes.create("", issue);
+            }
+        }
+        all.join(checked);
         old["status"] = json!("completed");
         changes.update(old, &version);
     }
     if changes.is_empty() {
         return again("fault-none-chosen");
+    }
+    if all.is_grave && why.is_none() {
+        let mut page = draw(bedside, visit, Some(form), Some("safety-first"))?;
+        page.checked = Some(all);
+        return Ok(Some(page));
     }
     if let Some(once) = form.given("once") {
         changes.once(&[b"renew", once.as_bytes()]);

@@ -152,7 +152,11 @@ impl Browser {
     fn wait_for_new_page(&self) {
         let begun = Instant::now();
         while self.script("return window.isOldPage === true || document.readyState !== 'complete'") == true {
-            assert!(begun.elapsed() < Duration::from_secs(20), "no new page came");
+            if begun.elapsed() > Duration::from_secs(20) {
+                let at = self
+                    .script("return `${location.href} ${document.activeElement.outerHTML.slice(0, 200)}`");
+                panic!("no new page came after {at}");
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
     }

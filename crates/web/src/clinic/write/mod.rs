@@ -6,10 +6,12 @@ mod snippets;
 
 use std::collections::BTreeMap;
 
+use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use fhir::date_time::format_instant;
+use uuid::Uuid;
 
 use self::build::{About, Fault, build};
 use super::bedside::Bedside;
@@ -17,19 +19,20 @@ use super::chart::{PatientPage, view};
 use super::codes::{Choice, choices};
 use super::drafts::not_saved;
 use super::kind::Kind;
+use super::safety::{self, Checked};
 use super::{is_clinician, writer};
 use crate::audit::audited;
 use crate::calendar::written_moment;
 use crate::drafts::{Draft, Fields, Save, Saved, Writer, new_id};
 use crate::failure::Failure;
 use crate::form::Form;
-use crate::shell::{Shell, respond_with_scripts};
+use crate::shell::{Shell, respond, respond_with_scripts};
 use crate::site::Site;
 use crate::visit::Visit;
 use crate::writing::Changes;
 
 /// Fields that are no part of what is written.
-const OWN: [&str; 4] = ["action", "draft", "revision", "pick"];
+const OWN: [&str; 5] = ["action", "draft", "revision", "pick", "override"];
 
 /// Another's draft of the same kind, or a text that was kept.
 #[derive(Debug)]
@@ -62,6 +65,10 @@ pub(crate) struct Panel {
     pub(crate) notice: Option<String>,
     pub(crate) is_restored: bool,
     pub(crate) today: String,
+    /// What is to be looked at before a medicine is signed.
+    pub(crate) checked: Option<Checked>,
+    /// Where it is checked while it is written.
+    pub(crate) check: String,
 }
 
 impl Panel {
@@ -96,6 +103,7 @@ pub(crate) fn half_width(text: &str) -> String {
 struct Told {
     faults: Vec<Fault>,
     notice: Option<String>,
+    checked: Option<Checked>,
 }
 
 struct Writing {
@@ -162,6 +170,8 @@ impl Writing {
             others,
             notice: told.notice,
             today: bedside.present.iso(),
+            check: format!("{base}/check"),
+            checked: told.checked,
             fields,
         }
     }
@@ -218,6 +228,53 @@ enum Done {
     Over(&'static str),
     /// The form again.
     Again(Box<PatientPage>, u16),
+}
+
+#[derive(Template)]
+#[template(path = "clinic/checked.html")]
+struct CheckedPart {
+    words: crate::words::Words,
+    checked: Checked,
+    may_go_on: bool,
+}
+
+/// Checks a medicine while it is being written; a part of a page.
+pub(crate) async fn check(State(site): State<Site>, Path(id): Path<String>, form: Form) -> Response {
+    let visit = form.visit.clone();
+    if !is_clinician(&visit) {
+        return Failure::NotFor.page(&visit);
+    }
+    let target = format!("Patient/{id}");
+    let who = writer(&visit);
+    let drawn = audited(site.hub, &visit, target, move |hub, access| {
+        let plain = Visit { pairs: Vec::new(), ..form.visit.clone() };
+        let bedside = Bedside::of(hub, access, &plain, &id)?;
+        let fields: Fields = form.fields.iter().cloned().collect();
+        let (reference, today) = (bedside.reference(), bedside.present.iso());
+        let about = About {
+            kind: Kind::Medicine,
+            patient: &reference,
+            practitioner: None,
+            name: &who.name,
+            encounter: None,
+            organization: None,
+            now: &format_instant(hub::now()),
+            today: &today,
+            words: form.visit.words,
+        };
+        Ok(match build(&about, &fields) {
+            Ok(order) => Some(safety::check(&safety::facts(&bedside)?, &order, form.visit.words)),
+            Err(_) => None,
+        })
+    });
+    match drawn.await {
+        Ok(Some(checked)) => {
+            let part = CheckedPart { words: visit.words, checked, may_go_on: false };
+            respond(&visit, StatusCode::OK, &part)
+        }
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
+        Err(failure) => failure.page(&visit),
+    }
 }
 
 /// Signs, keeps as a draft, or throws away.
@@ -295,7 +352,7 @@ impl Writing {
             let save = Save { base, was: Fields::new(), fields: fields.clone() };
             drafts.save(&patient, self.kind.name(), &id, &self.who, save).map_err(not_saved)
         };
-        if form.field("action") != "sign" {
+        if form.field("action") != "sign" && form.given("override").is_none() {
             let (Saved::Stored(draft) | Saved::Merged(draft) | Saved::Conflict(draft)) = keep(&fields)?;
             return again(Some(draft), fields, notice("draft-kept"), 200);
         }
@@ -325,9 +382,32 @@ impl Writing {
             }
         };
         let mut changes = Changes::default();
-        changes.create("", resource);
+        if self.kind == Kind::Medicine {
+            let checked = safety::check(&safety::facts(bedside)?, &resource, self.visit.words);
+            let why = form.given("override").filter(|why| safety::REASONS.contains(why));
+            match why {
+                None if checked.is_grave => {
+                    keep(&fields)?;
+                    let there = drafts.get(&patient, &id);
+                    let told = Told { checked: Some(checked), ..notice("safety-first") };
+                    return again(there, fields, told, 422);
+                }
+                Some(why) => {
+                    let urn = format!("urn:uuid:{}", Uuid::now_v7());
+                    let why = self.visit.words.say(&format!("override-{why}"));
+                    let by = resource["requester"].clone();
+                    changes.create(&urn, resource);
+                    for issue in safety::issues(&checked, &reference, &urn, &by, &now, &why) {
+                        changes.create("", issue);
+                    }
+                }
+                None => changes.create("", resource),
+            }
+        } else {
+            changes.create("", resource);
+        }
         // A form that is sent twice is signed once.
-        changes.once(&[b"clinic", id.as_bytes()]);
+        changes.once(&[b"clinic", self.kind.name().as_bytes(), id.as_bytes()]);
         match changes.commit(&bedside.record.hub, &bedside.record.access) {
             Ok(_) => {
                 // It is signed either way; what cannot be removed now goes after a month.
