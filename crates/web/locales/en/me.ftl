@@ -419,3 +419,42 @@ me-answer-unread = “{ $value }” does not read.
 me-answer-below = At least { $value }, please.
 me-answer-above = At most { $value }, please.
 me-answer-long = At most { $value } characters, please.
+
+me-import-lead = Bring in what a blood pressure meter, a scale or an app has kept. You see what was read before anything is saved.
+me-import-file = File (CSV, or Apple Health’s export.zip or export.xml, up to 32 MB)
+me-import-show = Read it
+me-import-found = What was read
+me-import-nothing = There are no values in it that can be brought in.
+me-import-many = How many
+me-import-first = The first 15
+me-import-columns = How the columns were read
+me-import-count = { $shown }
+me-import-line = Line { $line }
+me-import-faulty = { $count ->
+    [one] { $shown } line does not read and is left out.
+   *[other] { $shown } lines do not read and are left out.
+}
+me-import-cut = There is too much; only a part was read. Bring the rest in separately.
+me-import-save = Save { $shown }
+me-import-done = { $new } saved; { $known } were there already.
+me-import-how = What can be brought in
+me-import-how-csv = A CSV whose first line has heads such as “date”, “systolic”, “diastolic”, “pulse”, “weight”, “temperature”, “glucose”, “SpO2”, “steps”, “sleep”, in any order.
+me-import-how-apple = From Apple Health, the file made by “Export All Health Data” in your profile.
+me-import-how-twice = A file that is brought in twice does not double anything.
+me-import-no-head = There is no line with heads. A column with dates and one with values are needed.
+me-import-row = This line does not read.
+me-import-date = The date “{ $value }” does not read.
+me-import-value = “{ $value }” does not read, or cannot be.
+me-import-zip = There is no export in this zip that can be read.
+me-import-xml = This is no export of Apple Health.
+me-column-date = Date
+me-column-time = Time
+me-column-high1 = Upper pressure
+me-column-low1 = Lower pressure
+me-column-pulse = Pulse
+me-column-weight = Weight
+me-column-temperature = Temperature
+me-column-glucose = Blood sugar
+me-column-oxygen = Oxygen
+me-column-steps = Steps
+me-column-sleep = Sleep (hours)

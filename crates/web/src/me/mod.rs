@@ -11,6 +11,7 @@ mod entry;
 mod frame;
 mod goal;
 mod home;
+mod import;
 mod line;
 mod looked;
 mod medicines;
@@ -49,6 +50,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/me/{id}/take/readable", get(take::document))
         .route("/me/{id}/questions", get(questions::choose))
         .route("/me/{id}/questions/{asked}", get(questions::form).post(questions::save))
+        .route("/me/{id}/import", get(import::form).post(import::take))
         .route("/me/{id}/more", get(more::draw))
         .route("/me/{id}/add", get(entry::choose::choose))
         .route("/me/{id}/add/{kind}", get(entry::add::form).post(entry::add::save))

@@ -19,6 +19,7 @@ mod hub;
 mod kills;
 mod ledger;
 mod log;
+mod me;
 mod merge;
 mod openapi;
 mod pages;
