@@ -27,6 +27,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("passkeys.js", SCRIPT, include_str!("../assets/scripts/passkeys.js")),
     ("me-entry.js", SCRIPT, include_str!("../assets/scripts/me-entry.js")),
     ("me-print.js", SCRIPT, include_str!("../assets/scripts/me-print.js")),
+    ("me-offline.js", SCRIPT, include_str!("../assets/scripts/me-offline.js")),
     ("me-questions.js", SCRIPT, include_str!("../assets/scripts/me-questions.js")),
 ];
 
