@@ -293,7 +293,7 @@ me-purpose-etreat = Emergency care
 me-purpose-btg = Emergency access
 me-purpose-patrqt = Own use
 me-purpose-hresch = Research
-me-purpose-publhlth = Public health
+me-purpose-pubhlth = Public health
 me-purpose-hoperat = Operation
 
 me-looked-lead = Who looked at your record, and who wrote in it; newest first.

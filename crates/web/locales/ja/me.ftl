@@ -293,7 +293,7 @@ me-purpose-etreat = 救急の診療
 me-purpose-btg = 緊急の閲覧
 me-purpose-patrqt = 本人の利用
 me-purpose-hresch = 研究
-me-purpose-publhlth = 公衆衛生
+me-purpose-pubhlth = 公衆衛生
 me-purpose-hoperat = 運営
 
 me-looked-lead = あなたの記録を見た人、書いた人を、新しい順に示します。

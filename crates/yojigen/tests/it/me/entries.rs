@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{day, held, house, place, send, signed_in};
+use super::{day, held, house, place, send, signed_in, tap};
 use crate::auth::visitor::field;
 use crate::pages::is_well;
 
@@ -12,7 +12,7 @@ fn blood_pressure_is_recorded_in_at_most_nine_taps() {
     let browser = signed_in(&house, "taro", 360, "ja");
     assert!(browser.text("return location.pathname") == "/me/p1", "one's own record is where /me leads");
     let mut taps = 0;
-    browser.press(".tile-pressure");
+    tap(&browser, ".tile-pressure");
     taps += 1;
     // The first field waits for digits, and each goes on to the next: digits only.
     assert_eq!(browser.text("return document.activeElement.name"), "high1");
@@ -26,7 +26,7 @@ fn blood_pressure_is_recorded_in_at_most_nine_taps() {
         "fields were gone to by themselves"
     );
     is_well(&browser, "entry of blood pressure");
-    browser.press("button[value=save]");
+    tap(&browser, "button[value=save]");
     taps += 1;
     assert!(taps <= 9, "{taps} taps");
     let said = browser.text("return document.querySelector('.just-saved').textContent");
@@ -42,7 +42,7 @@ fn blood_pressure_is_recorded_in_at_most_nine_taps() {
     assert_eq!(kept[0]["performer"], json!([{"reference": "Patient/p1"}]));
     assert_eq!(kept[0]["component"][0]["valueQuantity"]["code"], "mm[Hg]");
     // Taken back with one tap.
-    browser.press(".just-saved button[value=remove]");
+    tap(&browser, ".just-saved button[value=remove]");
     assert_eq!(held(&mut visitor, "Observation?code=85354-9").len(), 1);
     let (complaints, addresses) = browser.complaints_and_addresses();
     assert!(complaints.is_empty(), "{complaints:?}");

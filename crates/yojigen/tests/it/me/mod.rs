@@ -4,6 +4,7 @@
 mod care;
 mod entries;
 mod import;
+mod offline;
 mod pages;
 mod questions;
 mod sharing;
@@ -83,6 +84,13 @@ fn held(visitor: &mut Visitor, query: &str) -> Vec<Value> {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let entries = answer.json()["entry"].as_array().cloned().unwrap_or_default();
     entries.into_iter().map(|e| e["resource"].clone()).collect()
+}
+
+/// Scrolls to something, as a reader does, and taps on it.
+fn tap(browser: &Browser, selector: &str) {
+    browser
+        .script(&format!("document.querySelector({}).scrollIntoView({{block: 'center'}})", json!(selector)));
+    browser.press(selector);
 }
 
 /// A browser somebody is signed in with, at `/me`.

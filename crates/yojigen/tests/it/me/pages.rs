@@ -1,6 +1,6 @@
 //! Every page is well: on a telephone and a desk, in both languages, light and dark, in a closed hub and an open one.
 
-use super::{house, send, signed_in};
+use super::{house, send, signed_in, tap};
 use crate::browser::Browser;
 use crate::hub::{Hub, run_well};
 use crate::pages::is_well;
@@ -83,7 +83,7 @@ fn in_an_open_hub_somebody_is_looked_up_first() {
     is_well(&browser, "/me in an open hub");
     browser.type_into("#q", &format!("{born}\n"));
     is_well(&browser, "/me, somebody found");
-    browser.press(&format!("a[href='/me/{id}']"));
+    tap(&browser, &format!("a[href='/me/{id}']"));
     is_well(&browser, "the first page of somebody of the demo");
     look(&browser, &root, id, &["ja"], "a demo's person");
     let (complaints, _) = browser.complaints_and_addresses();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{held, place, record, send};
+use super::{held, place, record, send, tap};
 use crate::auth::visitor::Visitor;
 use crate::auth::{House, PASSWORD};
 use crate::browser::Browser;
@@ -112,7 +112,7 @@ fn with_script_answers_are_kept_as_one_goes() {
     let mut taro = house.signed_in("taro");
     assert_eq!(answers(&mut taro)[0]["item"][1]["answer"][0]["valueInteger"], 4);
     is_well(&browser, "a questionnaire, begun");
-    browser.press("button[value=complete]");
+    tap(&browser, "button[value=complete]");
     assert_eq!(answers(&mut taro)[0]["status"], "completed");
     let (complaints, _) = browser.complaints_and_addresses();
     assert!(complaints.is_empty(), "{complaints:?}");

@@ -1,6 +1,6 @@
 //! Who may see, who looked, and what is taken along.
 
-use super::{held, house, place, send, signed_in};
+use super::{held, house, place, send, signed_in, tap};
 use crate::pages::is_well;
 
 #[test]
@@ -10,7 +10,7 @@ fn a_consent_is_revoked_in_at_most_three_taps_and_given_again() {
     assert_eq!(jiro.get("/fhir/Observation/a0").status, 200, "the clinic that cares sees the record");
     let browser = signed_in(&house, "taro", 360, "ja");
     let mut taps = 0;
-    browser.press("a[href='/me/p1/sharing']");
+    tap(&browser, "a[href='/me/p1/sharing']");
     taps += 1;
     let said = browser.text("return document.querySelector('.share').textContent");
     assert!(
@@ -18,13 +18,15 @@ fn a_consent_is_revoked_in_at_most_three_taps_and_given_again() {
         "what follows is said before: {said}"
     );
     is_well(&browser, "sharing");
-    browser.press(".share button[value=off]");
+    tap(&browser, ".share button[value=off]");
     taps += 1;
     assert!(taps <= 3);
     is_well(&browser, "sharing, stopped");
     assert_eq!(jiro.get("/fhir/Observation/a0").status, 404, "it holds at once");
     // And back, with one tap.
-    browser.press(".undo button");
+    tap(&browser, ".undo button");
+    let said = browser.text("return document.querySelector('main').textContent");
+    assert!(said.contains("見られるようにしました"), "{said}");
     assert_eq!(jiro.get("/fhir/Observation/a0").status, 200);
     let mut taro = house.signed_in("taro");
     let consents = held(&mut taro, "Consent");
@@ -70,7 +72,7 @@ fn the_emergency_card_is_two_taps_away_and_fits_a_wallet() {
     let house = house();
     let browser = signed_in(&house, "taro", 360, "ja");
     browser.script("window.print = () => { window.isPrinted = true }");
-    browser.press("a[href='/me/p1/card']");
+    tap(&browser, "a[href='/me/p1/card']");
     browser.script("window.print = () => { window.isPrinted = true }");
     let card = browser.text("return document.querySelector('.wallet').textContent");
     for shown in ["ペニシリン", "高血圧症", "アムロジピン錠5mg", "山田 桜", "080-0000-0000"]
@@ -78,6 +80,7 @@ fn the_emergency_card_is_two_taps_away_and_fits_a_wallet() {
         assert!(card.contains(shown), "{shown}: {card}");
     }
     is_well(&browser, "the card");
+    browser.script("document.querySelector('.print-now').scrollIntoView({block: 'center'})");
     browser.click(".print-now");
     assert_eq!(browser.script("return window.isPrinted === true"), true);
 }
@@ -97,4 +100,15 @@ fn everything_is_taken_along() {
         assert!(readable.contains(&reference), "{reference} is not in the document");
     }
     assert!(readable.contains("ペニシリン") && readable.contains("1日1回 朝食後"));
+}
+
+#[test]
+fn medicines_that_do_not_go_together_are_named() {
+    let house = house();
+    let mut taro = house.signed_in("taro");
+    for name in ["ワーファリン錠1mg", "ロキソニン錠60mg"] {
+        place(&send(&mut taro, &house, "/me/p1/add/medicine", &[("name", name), ("origin", "otc")]));
+    }
+    let page = taro.get("/me/p1/medicines?lang=en").body;
+    assert!(page.contains("class=\"warnings\"") && page.contains("loxoprofen and"), "{page}");
 }
