@@ -32,6 +32,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("clinic-keys.js", SCRIPT, include_str!("../assets/scripts/clinic-keys.js")),
     ("me-entry.js", SCRIPT, include_str!("../assets/scripts/me-entry.js")),
     ("me-print.js", SCRIPT, include_str!("../assets/scripts/me-print.js")),
+    ("me-offline.js", SCRIPT, include_str!("../assets/scripts/me-offline.js")),
     ("me-questions.js", SCRIPT, include_str!("../assets/scripts/me-questions.js")),
 ];
 

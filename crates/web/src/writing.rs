@@ -21,6 +21,8 @@ pub(crate) struct Written {
     pub(crate) reference: String,
     /// Its version.
     pub(crate) version: String,
+    /// Whether it was made now, rather than found or changed.
+    pub(crate) is_new: bool,
 }
 
 fn type_of(resource: &Value) -> &str {
@@ -36,6 +38,12 @@ impl Changes {
             entry["fullUrl"] = json!(urn);
         }
         self.entries.push(entry);
+    }
+
+    /// A new resource, unless one is there that a search finds.
+    pub(crate) fn create_unless(&mut self, resource: Value, query: &str) {
+        let request = json!({"method": "POST", "url": type_of(&resource), "ifNoneExist": query});
+        self.entries.push(json!({"request": request, "resource": resource}));
     }
 
     /// A version of a resource, made from the version that is named; a newer one there refuses it.
@@ -97,5 +105,6 @@ fn written(response: &Value) -> Written {
         (Some(name), Some(id)) => format!("{name}/{id}"),
         _ => String::new(),
     };
-    Written { reference, version: version.unwrap_or_default().to_owned() }
+    let is_new = response["status"].as_str().is_some_and(|status| status.starts_with("201"));
+    Written { reference, version: version.unwrap_or_default().to_owned(), is_new }
 }

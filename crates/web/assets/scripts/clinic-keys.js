@@ -125,3 +125,6 @@ if (dialog) {
     name();
   });
 }
+
+// What has to be answered first is answered with one key.
+document.querySelector('[data-override]')?.focus();

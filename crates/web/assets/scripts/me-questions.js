@@ -15,7 +15,7 @@ async function keep() {
   body.set('action', 'draft');
   let answer;
   try {
-    answer = await fetch(form.action, { method: 'POST', body, credentials: 'same-origin' });
+    answer = await fetch(form.getAttribute('action'), { method: 'POST', body, credentials: 'same-origin' });
   } catch {
     return; // Without a connection the answers stay in the page; the next change sends them all.
   }

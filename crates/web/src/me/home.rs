@@ -73,7 +73,8 @@ fn new(own: &Own) -> Result<Vec<Line>, Failure> {
 /// What the person wrote last.
 fn written(own: &Own) -> Result<Vec<Line>, Failure> {
     let reference = own.reference();
-    let mut found = own.some("Observation", &[("performer", &reference), ("_sort", "-date")], MOST_OWN)?;
+    let writers = own.writers()?;
+    let mut found = own.some("Observation", &[("performer", &writers), ("_sort", "-date")], MOST_OWN)?;
     if own.is_person() {
         found.extend(own.some(
             "MedicationStatement",

@@ -11,12 +11,14 @@ mod entry;
 mod frame;
 mod goal;
 mod home;
+mod import;
 mod line;
 mod looked;
 mod medicines;
 mod moment;
 mod more;
 mod next;
+mod offline;
 mod own;
 mod questions;
 mod results;
@@ -49,6 +51,10 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/me/{id}/take/readable", get(take::document))
         .route("/me/{id}/questions", get(questions::choose))
         .route("/me/{id}/questions/{asked}", get(questions::form).post(questions::save))
+        .route("/me/{id}/import", get(import::form).post(import::take))
+        .route("/manifest.webmanifest", get(offline::manifest))
+        .route("/me-worker.js", get(offline::worker))
+        .route("/me/{id}/offline", get(offline::draw))
         .route("/me/{id}/more", get(more::draw))
         .route("/me/{id}/add", get(entry::choose::choose))
         .route("/me/{id}/add/{kind}", get(entry::add::form).post(entry::add::save))

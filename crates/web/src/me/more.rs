@@ -20,6 +20,7 @@ const PLACES: &[(&str, &str)] = &[
     ("/card", "card"),
     ("/take", "take"),
     ("/import", "import"),
+    ("/offline", "offline"),
 ];
 
 #[derive(Template)]

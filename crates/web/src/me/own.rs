@@ -17,6 +17,8 @@ use crate::words::Words;
 
 /// Names of others that one page looks up.
 const MOST_LOOKUPS: usize = 120;
+/// Those who act for a person.
+const MOST_WRITERS: usize = 10;
 
 /// A record, opened for one page.
 pub(super) struct Own {
@@ -75,6 +77,13 @@ impl Own {
             return Some(self.reference());
         }
         subject.fhir_user.clone().filter(|_| subject.proxied.contains(&self.id))
+    }
+
+    /// Whoever may have written for the person: they themselves, and those who act for them; as a search has it.
+    pub(super) fn writers(&self) -> Result<String, Failure> {
+        let related = self.some("RelatedPerson", &[], MOST_WRITERS)?;
+        let ids = related.iter().filter_map(|r| r.root().id().map(|id| format!("RelatedPerson/{id}")));
+        Ok(std::iter::once(self.reference()).chain(ids).collect::<Vec<_>>().join(","))
     }
 
     /// Whether whoever looks is the person (or the hub is open).

@@ -81,7 +81,7 @@ struct Stream {
 
 impl Stream {
     fn fetch(&mut self, own: &Own, filter: &str) -> Result<(), Failure> {
-        let reference = own.reference();
+        let reference = if filter == "selfcare" { own.writers()? } else { own.reference() };
         let mut pairs = vec![("_sort", self.sort)];
         match (self.type_name, filter) {
             ("Observation", "selfcare") => pairs.push(("performer", &reference)),

@@ -240,5 +240,8 @@ pub(super) async fn leave((State(desk), guest): Start) -> Response {
     }
     let was_outside = guest.signed_in.as_ref().is_some_and(|(session, _)| session.way == Way::Outside);
     let place = if was_outside { "/auth/sign-in?left=outside" } else { "/auth/sign-in" };
-    go(place, &[ended(desk.auth.session_cookie(), desk.auth.is_secure())])
+    let mut response = go(place, &[ended(desk.auth.session_cookie(), desk.auth.is_secure())]);
+    // Whatever pages kept on the device is gone with the session.
+    response.headers_mut().insert("clear-site-data", axum::http::HeaderValue::from_static("\"storage\""));
+    response
 }

@@ -22,6 +22,7 @@ mod inform;
 mod kills;
 mod ledger;
 mod log;
+mod me;
 mod merge;
 mod npm;
 mod openapi;

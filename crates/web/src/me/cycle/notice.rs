@@ -29,8 +29,8 @@ pub(super) struct Noticed {
 /// The newest measurement of each thing within two weeks; of blood pressure the mean.
 pub(super) fn noticed(own: &Own) -> Result<Vec<Noticed>, Failure> {
     let since = format!("ge{}", crate::calendar::Day::of_days(own.on.days() - DAYS).iso());
-    let patient = own.reference();
-    let pairs = [("performer", patient.as_str()), ("date", &since), ("_sort", "-date")];
+    let writers = own.writers()?;
+    let pairs = [("performer", writers.as_str()), ("date", &since), ("_sort", "-date")];
     let found = own.some("Observation", &pairs, MOST)?;
     let mut all: BTreeMap<String, (usize, Noticed)> = BTreeMap::new();
     let mut pressures: Vec<(f64, f64)> = Vec::new();

@@ -73,7 +73,7 @@ fn concept_of(code: &str, display: &str) -> Value {
 }
 
 /// What was entered as resources; blood pressure in two readings is two, and its pulse one more.
-pub(super) fn resources(own: &Own, kind: &Kind, entered: &Entered) -> Vec<Value> {
+pub(in crate::me) fn resources(own: &Own, kind: &Kind, entered: &Entered) -> Vec<Value> {
     match kind.shape {
         Shape::Pressure => {
             let pairs = [("high1", "low1"), ("high2", "low2")];

@@ -10,7 +10,7 @@ pub(crate) const OWN: &str = "https://yojigen.example/fhir/CodeSystem/self-care"
 
 /// What a field takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Input {
+pub(in crate::me) enum Input {
     /// A number. Below `low` or above `high` it is asked whether it is right; beyond `least` and `most` it cannot be.
     Number { least: f64, low: f64, high: f64, most: f64, places: usize, unit: &'static str },
     /// One of these.
@@ -25,9 +25,9 @@ pub(super) enum Input {
 
 /// A field.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) input: Input,
+pub(in crate::me) struct Field {
+    pub(in crate::me) name: &'static str,
+    pub(in crate::me) input: Input,
     pub(super) is_required: bool,
 }
 
@@ -54,9 +54,9 @@ pub(super) type Coding = (&'static str, &'static str, &'static str);
 /// A kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Kind {
-    pub(super) key: &'static str,
+    pub(in crate::me) key: &'static str,
     pub(super) shape: Shape,
-    pub(super) fields: &'static [Field],
+    pub(in crate::me) fields: &'static [Field],
 }
 
 const fn number(
@@ -216,7 +216,7 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 /// A kind by its key.
-pub(super) fn named(key: &str) -> Option<&'static Kind> {
+pub(in crate::me) fn named(key: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.key == key)
 }
 

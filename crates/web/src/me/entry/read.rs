@@ -21,18 +21,18 @@ const EARLIEST: Micros = -2_208_988_800_000_000;
 
 /// What was entered.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Entered {
+pub(in crate::me) struct Entered {
     /// Each field's text as it was sent; numbers as they are written in FHIR.
-    pub(super) values: BTreeMap<&'static str, String>,
+    pub(in crate::me) values: BTreeMap<&'static str, String>,
     /// The moment, as in FHIR, and as in a form.
-    pub(super) at: String,
-    pub(super) at_field: String,
+    pub(in crate::me) at: String,
+    pub(in crate::me) at_field: String,
     /// What does not read, by field.
-    pub(super) errors: BTreeMap<&'static str, String>,
+    pub(in crate::me) errors: BTreeMap<&'static str, String>,
     /// What may be right and seldom is.
-    pub(super) doubts: Vec<String>,
+    pub(in crate::me) doubts: Vec<String>,
     /// Whether whoever enters it says that it is right.
-    pub(super) is_sure: bool,
+    pub(in crate::me) is_sure: bool,
 }
 
 impl Entered {
