@@ -373,6 +373,52 @@ fn doses_are_read_as_jp_core_and_as_texts_have_them() {
 }
 
 #[test]
+fn prescriptions_and_results_of_jp_clins_are_read() {
+    let Some(folder) = shared::folder("prescriptions_and_results_of_jp_clins_are_read") else { return };
+    let read = |name: &str| {
+        let path = folder.join("data/jp-clins-examples").join(format!("{name}.json"));
+        serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let mut adult =
+        facts(&[person("male", "1966-01-01"), read("Observation-Example-JP-Obs-LabResult-eCS-eGFR")]);
+    assert_eq!(adult.kidneys(), None, "it is of 2021");
+    adult.add(
+        &Rules::shipped().medicines,
+        resource(&read("AllergyIntolerance-Example-JP-AllergyIntolerance-eCS-03")).root(),
+    );
+    let report = Rules::shipped().check(&adult, &named("イオパミドール300注", ""));
+    assert_eq!(rules(&report), ["allergy-iodinated-contrast"]);
+    // Four times a day one tablet of 500 mg, and as its own daily amount says.
+    let four = read("MedicationRequest-Example-JP-MedReq-PO-4timez-7days");
+    let report = Rules::shipped().check(&adult, &order(&adult, &four));
+    assert_eq!(report.check(Kind::Dose).unwrap().state, State::NothingFound, "{report:?}");
+    let mut many = four.clone();
+    many["dosageInstruction"][0]["doseAndRate"][0]["rateRatio"]["numerator"]["value"] = json!(10);
+    assert_eq!(rules(&Rules::shipped().check(&adult, &order(&adult, &many))), ["dose-acetaminophen"]);
+    // What was issued is taken while it lasts.
+    let mut then = Facts::on("2021-07-15");
+    then.add(&Rules::shipped().medicines, resource(&four).root());
+    let report = Rules::shipped().check(&then, &named("アセトアミノフェン錠200mg", ""));
+    assert_eq!(rules(&report), ["duplicate-ingredient"]);
+    for name in [
+        "PO-BID-2d",
+        "PO-SID-28days",
+        "PO-TID-2days",
+        "PO-AsNeeded-LimitMax",
+        "ExtSkin-Total2",
+        "PO-Fumin-AsNeeded-4",
+    ] {
+        let found = order(&adult, &read(&format!("MedicationRequest-Example-JP-MedReq-{name}")));
+        println!(
+            "{name}: {} {:?}",
+            found.written,
+            found.ingredients.iter().map(|i| &i.name.en).collect::<Vec<_>>()
+        );
+        assert!(!found.written.is_empty());
+    }
+}
+
+#[test]
 fn what_nobody_knows_or_saw_is_not_checked() {
     let nothing = Facts::on(TODAY);
     let report = Rules::shipped().check(&nothing, &named("ナントカ錠10mg", "1回1錠 1日1回"));

@@ -228,7 +228,8 @@ fn what_is_no_call_is_refused_where_it_is_wrong() {
         change(&mut call);
         post(&hub.base, "/cds-services/medication-safety-sign", &[], &call)
     };
-    let wrong: [(&str, &dyn Fn(&mut Value)); 6] = [
+    type Change<'c> = &'c dyn Fn(&mut Value);
+    let wrong: [(&str, Change<'_>); 6] = [
         ("hook", &|c| c["hook"] = json!("patient-view")),
         ("hookInstance", &|c| c["hookInstance"] = json!(7)),
         ("context.patientId", &|c| c["context"]["patientId"] = json!("Patient/p1?x=1")),
