@@ -186,11 +186,10 @@ impl Outside {
         }
         let mut prefetch = Map::new();
         for (key, template) in described.prefetch.iter().take(MOST_QUERIES) {
-            let query = facts::filled(template, &call.patient);
-            // What asks for more than the person's id is left to the service's own means.
-            if query.contains("{{") {
+            if !is_of_person(template) {
                 continue;
             }
+            let query = facts::filled(template, &call.patient);
             if let Some(found) = facts::own(hub, access, &query).ok().flatten() {
                 prefetch.insert(key.clone(), bundled(&query, &found));
             }
@@ -247,6 +246,29 @@ fn json_of(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Res
     let bytes = answer.body_mut().with_config().limit(MOST_BYTES).read_to_vec();
     let bytes = bytes.map_err(|_| "its answer is too long or broke off".to_owned())?;
     serde_json::from_slice(&bytes).map_err(|_| "its answer is no JSON".to_owned())
+}
+
+/// Whether a query of a service's prefetch finds nothing but what is this person's: a service is told of nobody else, whatever it
+/// asks for.
+fn is_of_person(template: &str) -> bool {
+    const ID: &str = "{{context.patientId}}";
+    let is_id = |value: &str| value == ID || value.strip_prefix("Patient/") == Some(ID);
+    let Some((name, query)) = template.split_once('?') else {
+        return template.strip_prefix("Patient/") == Some(ID);
+    };
+    let pairs: Vec<(&str, &str)> =
+        query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+    let is_bound = pairs.iter().any(|(parameter, value)| match *parameter {
+        "patient" | "subject" => is_id(value),
+        "_id" => name == "Patient" && *value == ID,
+        _ => false,
+    });
+    let is_plain = |parameter: &str, value: &str| {
+        let leads_on =
+            ["_include", "_revinclude", "_has", "_contained"].iter().any(|p| parameter.starts_with(p));
+        !leads_on && !parameter.contains(['%', '.']) && (is_id(value) || !value.contains("{{"))
+    };
+    is_bound && pairs.iter().all(|(parameter, value)| is_plain(parameter, value))
 }
 
 fn bundled(query: &str, found: &[Resource]) -> Value {
@@ -310,6 +332,35 @@ mod tests {
             outside.add(right).unwrap();
         }
         assert!(!outside.is_empty());
+    }
+
+    #[test]
+    fn a_service_is_told_of_nobody_but_the_person() {
+        for own in [
+            "Patient/{{context.patientId}}",
+            "Patient?_id={{context.patientId}}",
+            "AllergyIntolerance?patient={{context.patientId}}",
+            "Observation?subject=Patient/{{context.patientId}}&code=http://loinc.org|2160-0&_sort=-date",
+        ] {
+            assert!(is_of_person(own), "{own}");
+        }
+        for other in [
+            "Patient",
+            "Patient/1",
+            "Patient?name=a",
+            "{{context.userId}}",
+            "Observation?_count=1000",
+            "Observation?patient={{context.patientId}},2",
+            "Observation?patient:not={{context.patientId}}",
+            "Observation?code={{context.patientId}}",
+            "Condition?_id={{context.patientId}}",
+            "Patient?_id={{context.patientId}}&_revinclude=Observation:subject",
+            "Encounter?patient={{context.patientId}}&_include=*",
+            "Encounter?patient={{context.patientId}}&%5finclude=*",
+            "Encounter?patient={{context.patientId}}&practitioner={{context.userId}}",
+        ] {
+            assert!(!is_of_person(other), "{other}");
+        }
     }
 
     #[test]

@@ -377,7 +377,7 @@ impl Other {
 #[test]
 fn services_the_operator_named_are_asked_beside_and_who_does_not_answer_is_not_checked() {
     let offers = r#"{"services": [
-        {"hook": "order-sign", "id": "x", "description": "d", "prefetch": {"allergies": "AllergyIntolerance?patient={{context.patientId}}", "user": "{{context.userId}}"}},
+        {"hook": "order-sign", "id": "x", "description": "d", "prefetch": {"allergies": "AllergyIntolerance?patient={{context.patientId}}", "user": "{{context.userId}}", "everyone": "Patient?_count=100"}},
         {"hook": "patient-view", "id": "y", "description": "d"}]}"#;
     let cards = r#"{"cards": [{"summary": "from elsewhere", "indicator": "warning", "source": {"label": "Elsewhere"}}, {"summary": 3}]}"#;
     let good = Other::new(offers, cards, Duration::ZERO);
@@ -385,7 +385,7 @@ fn services_the_operator_named_are_asked_beside_and_who_does_not_answer_is_not_c
     let wrong = Other::new("{}", "", Duration::ZERO);
     let urls = [good.url("x"), good.url("y"), slow.url("x"), wrong.url("x")];
     let arguments: Vec<&str> = urls.iter().flat_map(|url| ["--cds-service", url.as_str()]).collect();
-    let record = [person("p1"), allergy("a1", "p1", "アスピリン")];
+    let record = [person("p1"), person("p2"), allergy("a1", "p1", "アスピリン")];
     let (hub, _folder) = open_hub(&record, &arguments);
     let call = sign(&[order("d1", "ロキソプロフェン錠60mg", "")], json!({}));
     let path = "/cds-services/medication-safety-sign";
@@ -409,6 +409,7 @@ fn services_the_operator_named_are_asked_beside_and_who_does_not_answer_is_not_c
         asked.contains("アスピリン") && asked.contains("ロキソプロフェン"),
         "the prefetch it asked for, and the order"
     );
+    assert!(!asked.contains("everyone") && !asked.contains("\"id\":\"p2\""), "nobody else");
     assert!(!asked.contains("secret") && !asked.contains("fhirServer"), "no token, no address");
     assert_eq!(heard.iter().filter(|h| h.starts_with("post")).count(), 1, "only the service of this hook");
     // A call that was passed on is not passed on again.
