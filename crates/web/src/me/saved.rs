@@ -31,6 +31,9 @@ pub(super) fn saved(own: &Own) -> Result<Option<Saved>, Failure> {
         }
         let Some(resource) = own.record.read(type_name, id)? else { continue };
         let node = resource.root();
+        if node.text_at("subject.reference").as_deref() != Some(own.reference().as_str()) {
+            continue;
+        }
         let version = node.text_at("meta.versionId").map(String::from).unwrap_or_default();
         let part = |code: &str| {
             let found =

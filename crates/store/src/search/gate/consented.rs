@@ -86,7 +86,7 @@ impl Gate<'_> {
         let number = self.number_of(type_number, id).ok()??;
         let (person, _) = self.head(number).ok()??;
         let kept = self.now.kept_here(Seat { person, resource: number }).ok()??;
-        kept.text.map(|(text, _)| text)
+        kept.text.is_some().then(|| kept.json())
     }
 
     /// The Consents in a Patient's own record.
@@ -101,9 +101,11 @@ impl Gate<'_> {
         let prefix = [[consent, live::ALL].as_slice(), &number_bytes(patient.0)].concat();
         let mut rows = Rows::new(&self.now, &prefix, &after_prefix(&prefix), false)?;
         while rows.is_valid() {
+            // Whole, as a reader gets it: without its version a body may have an empty `meta`, which does not read.
             if let Some(kept) = self.now.kept_here(rows.seat())?
-                && let Some((text, _)) = kept.text
+                && kept.text.is_some()
             {
+                let text = kept.json();
                 found.push(StoredConsent { id: kept.id, version: kept.version, text });
             }
             rows.advance()?;
