@@ -21,8 +21,7 @@ use crate::edge::rates::TooMany;
 use crate::{Shared, audit, oauth, rest};
 
 /// What anyone may see: nothing of anybody's.
-pub(crate) const PUBLIC: &[&str] =
-    &["/fhir/metadata", "/health", "/ready", "/openapi.json", "/cds-services"];
+pub(crate) const PUBLIC: &[&str] = &["/fhir/metadata", "/health", "/ready", "/openapi.json", "/cds-services"];
 
 /// So many accesses are remembered; beyond that all are forgotten.
 const REMEMBERED: usize = 10_000;

@@ -36,8 +36,6 @@ pub(crate) struct Record {
 pub(crate) struct Found {
     /// The resources, in order.
     pub(crate) resources: Vec<Resource>,
-    /// What the search's includes add.
-    pub(crate) included: Vec<Resource>,
     /// How many there are in all, if known.
     pub(crate) total: Option<u64>,
     /// Where the next ones begin, if there are more.
@@ -96,8 +94,7 @@ impl Record {
         query.as_of = Some(self.moment);
         let answer = self.hub.search(&self.access, query, Budget::new(ROWS, TIME))?;
         let resources = answer.matches.iter().filter_map(parsed).collect();
-        let included = answer.included.iter().filter_map(parsed).collect();
-        Ok(Found { resources, included, total: answer.total, next: answer.next })
+        Ok(Found { resources, total: answer.total, next: answer.next })
     }
 
     /// A person's resources of a type, at most so many, in an order.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use auth::Auth;
 use axum::extract::FromRef;
+use cds::Outside;
 use hub::{Hub, Jobs};
 use sealing::FileKey;
 
@@ -19,6 +20,8 @@ pub struct Site {
     pub auth: Option<Arc<Auth>>,
     /// What runs jobs, if anything does.
     pub jobs: Option<Jobs>,
+    /// Services outside that are asked about orders.
+    pub(crate) outside: Arc<Outside>,
     /// What is being written.
     pub(crate) drafts: Drafts,
 }
@@ -32,8 +35,9 @@ impl Site {
         jobs: Option<Jobs>,
         data: &Path,
         key: Option<FileKey>,
+        outside: Arc<Outside>,
     ) -> Site {
-        Site { hub, auth, jobs, drafts: Drafts::at(data, key) }
+        Site { hub, auth, jobs, outside, drafts: Drafts::at(data, key) }
     }
 }
 

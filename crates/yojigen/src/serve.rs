@@ -217,7 +217,14 @@ pub(crate) fn serve(
         });
         let file_key = crate::key::of(data)?.map(|keys| keys.file_key());
         let jobs = Jobs::start(hub.clone(), data.join("jobs"), file_key).context("reading the jobs")?;
-        let site = web::Site::new(hub.clone(), auth.clone(), Some(jobs.clone()), data, file_key);
+        let site = web::Site::new(
+            hub.clone(),
+            auth.clone(),
+            Some(jobs.clone()),
+            data,
+            file_key,
+            Arc::clone(&config.cds),
+        );
         let pages = web::pages(site);
         let control = control::listen(data, &hub, &jobs);
         let settings = SubscriptionSettings {

@@ -10,7 +10,7 @@ use crate::chart::as_of::AsOf;
 use crate::chart::span::Span;
 use crate::failure::Failure;
 use crate::person::Person;
-use crate::record::{Found, Record};
+use crate::record::Record;
 use crate::visit::Visit;
 use crate::words::Words;
 
@@ -88,19 +88,9 @@ impl Bedside {
         pairs: &[(&str, &str)],
         most: usize,
     ) -> Result<Vec<Resource>, Failure> {
-        Ok(self.found_with(name, pairs, most)?.resources)
-    }
-
-    /// The same, with what includes add.
-    pub(crate) fn found_with(
-        &self,
-        name: &str,
-        pairs: &[(&str, &str)],
-        most: usize,
-    ) -> Result<Found, Failure> {
         let reference = self.reference();
         let mut all = vec![("patient", reference.as_str())];
         all.extend_from_slice(pairs);
-        self.record.search(name, &all, most)
+        Ok(self.record.search(name, &all, most)?.resources)
     }
 }

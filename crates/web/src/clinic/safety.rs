@@ -1,16 +1,15 @@
 //! What is to be looked at before a medicine is signed: found by the rules of `safety`, from this patient's record.
 
+use cds::outside::Outside;
+use cds::request::Call;
 use fhir::{Limits, Resource};
-use safety::{Area, Facts, Language, Report, Rules, Severity, State};
-use search::Zone;
-use serde_json::{Value, json};
+use safety::{Facts, Language, Report, Rules, Severity, State};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::bedside::Bedside;
 use crate::failure::Failure;
 use crate::words::Words;
-
-/// How many of each kind are looked at; where there are more, that is said.
-const MOST: usize = 300;
 
 /// Why somebody goes on in spite of a finding.
 pub(crate) const REASONS: [&str; 4] = ["benefit", "tolerated", "monitored", "told"];
@@ -38,11 +37,22 @@ pub(crate) struct Looked {
     pub(crate) gaps: String,
 }
 
+/// What a service outside says.
+#[derive(Clone, Debug)]
+pub(crate) struct Card {
+    pub(crate) summary: String,
+    pub(crate) detail: String,
+    pub(crate) source: String,
+    pub(crate) is_critical: bool,
+}
+
 /// What a check says, in words.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checked {
     pub(crate) found: Vec<Found>,
     pub(crate) looked: Vec<Looked>,
+    /// What services outside say.
+    pub(crate) cards: Vec<Card>,
     /// Whether it has to be answered before it is signed.
     pub(crate) is_grave: bool,
 }
@@ -74,50 +84,45 @@ fn language(words: Words) -> Language {
     Language::of_tag(words.language.tag())
 }
 
-/// The zone's distance from UTC now, in minutes.
-fn offset(zone: &Zone) -> i32 {
-    zone.offset_at(hub::now())
+/// What the record says of a patient, as far as the clinician may see it.
+pub(crate) fn facts(bedside: &Bedside) -> Result<Facts, Failure> {
+    let (hub, access) = (&bedside.record.hub, &bedside.record.access);
+    let known = cds::facts::of_person(hub, access, &bedside.id())?;
+    Ok(known.unwrap_or_else(|| Facts::on(&bedside.present.iso())))
 }
 
-/// What the record says of a patient.
-pub(crate) fn facts(bedside: &Bedside) -> Result<Facts, Failure> {
-    let medicines = &Rules::shipped().medicines;
-    let mut facts = Facts::at(hub::now(), offset(&bedside.zone));
-    facts.add(medicines, bedside.patient.root());
-    let parts: [(&str, Area, &[(&str, &str)]); 5] = [
-        ("AllergyIntolerance", Area::Allergies, &[]),
-        (
-            "MedicationRequest",
-            Area::Medications,
-            &[("status", "active,on-hold"), ("_include", "MedicationRequest:medication")],
-        ),
-        (
-            "MedicationStatement",
-            Area::Medications,
-            &[("status", "active,intended"), ("_include", "MedicationStatement:medication")],
-        ),
-        ("Condition", Area::Conditions, &[]),
-        ("Observation", Area::Observations, &[("_sort", "-date")]),
-    ];
-    for (name, area, pairs) in parts {
-        // What is refused was not looked at, and the report says so.
-        let found = match bedside.found_with(name, pairs, MOST) {
-            Ok(found) => found,
-            Err(Failure::Hub(failure)) if failure.kind.status() == 403 => {
-                facts.missed(area);
-                continue;
-            }
-            Err(failure) => return Err(failure),
-        };
-        if found.next.is_some() && area != Area::Observations {
-            facts.missed(area);
-        }
-        facts.looked_at(area);
-        for resource in found.included.iter().chain(&found.resources) {
-            facts.add(medicines, resource.root());
-        }
-    }
-    Ok(facts)
+/// What services outside say, that the operator named.
+pub(crate) fn ask(outside: &Outside, bedside: &Bedside, by: Option<&str>, order: &Value) -> Vec<Card> {
+    let Some(resource) = read(order).filter(|_| !outside.is_empty()) else { return Vec::new() };
+    let mut draft = order.clone();
+    draft["id"] = json!("draft");
+    let reference = format!("{}/draft", draft["resourceType"].as_str().unwrap_or_default());
+    let mut context = Map::new();
+    context.insert("userId".to_owned(), json!(by.unwrap_or("Practitioner/unknown")));
+    context.insert("patientId".to_owned(), json!(bedside.id()));
+    context.insert("selections".to_owned(), json!([reference]));
+    let drafts = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": draft}]});
+    context.insert("draftOrders".to_owned(), drafts);
+    let call = Call {
+        hook: "order-select",
+        instance: Uuid::now_v7().to_string(),
+        patient: bedside.id(),
+        user: by.map(str::to_owned),
+        selected: vec![reference],
+        orders: vec![resource],
+        prefetch: Vec::new(),
+        context,
+    };
+    let told = outside.ask(&bedside.record.hub, &bedside.record.access, &call);
+    let text =
+        |card: &Value, path: &str| card.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let card = |card: &Value| Card {
+        summary: text(card, "/summary"),
+        detail: text(card, "/detail"),
+        source: text(card, "/source/label"),
+        is_critical: text(card, "/indicator") == "critical",
+    };
+    cds::outside::cards(told, language(bedside.words)).iter().map(card).collect()
 }
 
 fn read(resource: &Value) -> Option<Resource> {
@@ -168,6 +173,7 @@ fn told(report: &Report, words: Words) -> Checked {
     Checked {
         found: found.collect(),
         looked: looked.collect(),
+        cards: Vec::new(),
         is_grave: report.findings.iter().any(|finding| finding.severity >= Severity::Serious),
     }
 }
@@ -216,7 +222,7 @@ mod tests {
             references: vec!["AllergyIntolerance/1".to_owned()],
         };
         let checked =
-            Checked { found: vec![found("serious"), found("caution")], looked: Vec::new(), is_grave: true };
+            Checked { found: vec![found("serious"), found("caution")], is_grave: true, ..Checked::default() };
         let kept = issues(&checked, "Patient/p", "urn:uuid:1", &json!({"display": "D"}), "2026-11-30", "why");
         assert_eq!(kept.len(), 1, "a caution is shown, not kept");
         assert_eq!(kept[0]["mitigation"][0]["action"]["text"], "why");

@@ -5,6 +5,7 @@ mod dosage;
 mod snippets;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -246,6 +247,8 @@ pub(crate) async fn check(State(site): State<Site>, Path(id): Path<String>, form
     }
     let target = format!("Patient/{id}");
     let who = writer(&visit);
+    let outside = Arc::clone(&site.outside);
+    let by = visit.subject().and_then(|subject| subject.fhir_user.clone());
     let drawn = audited(site.hub, &visit, target, move |hub, access| {
         let plain = Visit { pairs: Vec::new(), ..form.visit.clone() };
         let bedside = Bedside::of(hub, access, &plain, &id)?;
@@ -263,7 +266,11 @@ pub(crate) async fn check(State(site): State<Site>, Path(id): Path<String>, form
             words: form.visit.words,
         };
         Ok(match build(&about, &fields) {
-            Ok(order) => Some(safety::check(&safety::facts(&bedside)?, &order, form.visit.words)),
+            Ok(order) => {
+                let mut checked = safety::check(&safety::facts(&bedside)?, &order, form.visit.words);
+                checked.cards = safety::ask(&outside, &bedside, by.as_deref(), &order);
+                Some(checked)
+            }
             Err(_) => None,
         })
     });
