@@ -13,6 +13,7 @@ mod figures;
 mod hub;
 mod load;
 mod matching;
+mod pages;
 mod searches;
 mod start;
 mod transactions;
@@ -70,10 +71,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "--out" => out = value()?.into(),
             "--persons" => settings.persons = value()?.parse()?,
             "--seed" => settings.seed = value()?.parse()?,
-            name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w12" | "match" | "audit" | "access") => {
+            name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w12" | "match" | "audit" | "access" | "pages") => {
                 names.push(name)
             }
-            other => bail!("unknown: {other}; workloads are w1 w2 w3 w4 w7 w12 match audit access"),
+            other => bail!("unknown: {other}; workloads are w1 w2 w3 w4 w7 w12 match audit access pages"),
         }
     }
     if names.is_empty() {
@@ -90,6 +91,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "w4" => transactions::run(&settings, &mut figures)?,
             "w7" => everything::run(&settings, &mut figures)?,
             "access" => access::run(&settings, &mut figures)?,
+            "pages" => pages::run(&settings, &mut figures)?,
             "audit" => audit::run(&settings, &mut figures)?,
             "match" => matching::run(&settings, &mut figures)?,
             _ => start::run(&settings, &mut figures)?,

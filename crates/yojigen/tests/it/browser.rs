@@ -19,19 +19,8 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 impl Browser {
     /// Opens a window of so many CSS pixels, whose reader prefers a language.
     pub(crate) fn open(width: u32, language: &str) -> Browser {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is missing; `make test` installs it");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = loop {
-            let line = lines.next().expect("chromedriver ended before it listened").unwrap();
-            if let Some((_, port)) = line.rsplit_once("started successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
-            }
-        };
+        let (driver, port) =
+            (0..3).find_map(|_| Browser::start()).expect("chromedriver ended before it listened");
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let agent = config.timeout_global(Some(Duration::from_secs(60))).build().into();
         let mut browser = Browser { driver, session: format!("http://127.0.0.1:{port}/session"), agent };
@@ -46,6 +35,28 @@ impl Browser {
         let begun = browser.ask("", &json!({"capabilities": {"alwaysMatch": wanted}}));
         browser.session = format!("{}/{}", browser.session, begun["sessionId"].as_str().unwrap());
         browser
+    }
+
+    /// Starts the driver; none if it found its port taken.
+    fn start() -> Option<(Child, String)> {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is missing; `make test` installs it");
+        let lines = BufReader::new(driver.stdout.take()?).lines();
+        let mut ports = lines.map_while(Result::ok).filter_map(|line| {
+            let (_, port) = line.rsplit_once("started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        match ports.next() {
+            Some(port) => Some((driver, port)),
+            None => {
+                let _ = driver.wait();
+                None
+            }
+        }
     }
 
     fn ask(&self, command: &str, body: &Value) -> Value {

@@ -13,20 +13,16 @@ fn root(hub: &Hub) -> String {
     hub.base.trim_end_matches("/fhir").to_owned()
 }
 
-/// Somebody who has HbA1c measured and takes something.
+/// Somebody who has HbA1c measured, and was prescribed something of late.
 fn diabetic(hub: &Hub) -> String {
-    let (_, found) = hub.get("MedicationRequest?status=active&_count=200&_elements=subject");
-    let taking: Vec<&str> = found["entry"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|e| e["resource"]["subject"]["reference"].as_str())
-        .collect();
-    let (_, found) = hub.get("Observation?code=4548-4,17856-6&_count=500&_elements=subject");
-    let measured = found["entry"].as_array().unwrap().iter();
-    let of = |e: &Value| e["resource"]["subject"]["reference"].as_str().unwrap().to_owned();
-    let id = measured.map(of).find(|of| taking.contains(&of.as_str()));
-    let id = id.unwrap_or_else(|| taking.first().unwrap().to_string());
+    let subjects = |search: &str| -> Vec<String> {
+        let (_, found) = hub.get(&format!("{search}&_count=500&_elements=subject"));
+        let entries = found["entry"].as_array().unwrap().iter();
+        entries.filter_map(|e| e["resource"]["subject"]["reference"].as_str().map(str::to_owned)).collect()
+    };
+    let measured = subjects("Observation?code=4548-4,17856-6");
+    let taking = subjects("MedicationRequest?status=active&_sort=-authoredon");
+    let id = taking.iter().find(|of| measured.contains(of)).unwrap();
     id.trim_start_matches("Patient/").to_owned()
 }
 
