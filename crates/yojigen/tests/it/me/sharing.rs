@@ -112,3 +112,20 @@ fn medicines_that_do_not_go_together_are_named() {
     let page = taro.get("/me/p1/medicines?lang=en").body;
     assert!(page.contains("class=\"warnings\"") && page.contains("loxoprofen and"), "{page}");
 }
+
+#[test]
+fn who_acts_for_a_person_still_does_after_their_card_was_mended() {
+    let house = house();
+    let mut tsukiko = house.signed_in("tsukiko");
+    assert_eq!(tsukiko.get("/me/p2").status, 200);
+    // Read and sent back, as programs do: with the meta it had.
+    let mut taro = house.signed_in("taro");
+    let mut related = taro.get("/fhir/RelatedPerson/r2").json();
+    related["name"][0]["text"] = serde_json::json!("山田 さくら");
+    house.user("sakura", &["--role", "proxy", "--fhir-user", "RelatedPerson/r2"]);
+    let headers = [("content-type", "application/fhir+json"), ("origin", house.root())];
+    let put = taro.send("PUT", "/fhir/RelatedPerson/r2", &headers, &related.to_string());
+    assert_eq!(put.status, 200, "{}", put.body);
+    let mut sakura = house.signed_in("sakura");
+    assert_eq!(sakura.get("/me/p1").status, 200);
+}
