@@ -176,3 +176,20 @@ gap-dose-not-readable = The amount of { $name } cannot be read
 gap-frequency-not-readable = The daily amount of { $name } cannot be read
 gap-no-rule-for-children = There is no rule for children's amounts of { $name }
 gap-service-failed = The service “{ $name }” did not answer
+
+# CDS Hooks
+cds-title = Safety of medicines
+cds-patient-view = Checks what is taken: duplicates and interactions, allergies, kidneys, pregnancy, doses.
+cds-order-select = Checks the chosen medicines against allergies, duplicates, interactions, kidneys, pregnancy and dose limits.
+cds-order-sign = Checks medicines before they are signed against allergies, duplicates, interactions, kidneys, pregnancy and dose limits.
+cds-usage = Asks to check and forbids nothing. What no rule covers is answered as not checked.
+cds-rule = Rule { $rule } (version { $version })
+cds-not-checked = Not checked: { $kinds }
+cds-partly-checked = Some things were not checked
+cds-and = {", "}
+cds-leave-out = Leave this medicine out
+cds-override-benefit = The benefit outweighs it
+cds-override-tolerated = It has been taken without trouble
+cds-override-monitored = It is used under monitoring
+cds-override-wrong-record = The record is wrong
+cds-override-short = It is used for a short time only

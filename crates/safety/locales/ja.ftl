@@ -176,3 +176,20 @@ gap-dose-not-readable = { $name }の量を読み取れません
 gap-frequency-not-readable = { $name }の1日の量を読み取れません
 gap-no-rule-for-children = { $name }の小児の量についての規則がありません
 gap-service-failed = 外部の確認サービス「{ $name }」から答えがありません
+
+# CDS Hooks
+cds-title = 薬の安全確認
+cds-patient-view = 服用中の薬どうしの重複・飲み合わせと、アレルギー・腎機能・妊娠・用量を確かめます。
+cds-order-select = 選んだ薬について、アレルギー・重複・飲み合わせ・腎機能・妊娠・用量を確かめます。
+cds-order-sign = 署名する前の薬について、アレルギー・重複・飲み合わせ・腎機能・妊娠・用量を確かめます。
+cds-usage = 禁止ではなく、確認を促すものです。規則のないことは「確認していません」と答えます。
+cds-rule = 規則 { $rule }（版{ $version }）
+cds-not-checked = 確認していない項目があります：{ $kinds }
+cds-partly-checked = 一部は確認していません
+cds-and = 、
+cds-leave-out = この薬を処方から外す
+cds-override-benefit = 利益が上回ると判断した
+cds-override-tolerated = これまで問題なく使えている
+cds-override-monitored = 検査や観察をしながら使う
+cds-override-wrong-record = 記録のほうが正しくない
+cds-override-short = 短い期間だけ使う

@@ -73,6 +73,9 @@ fn others<'f>(facts: &'f Facts, order: &'f Medication, outcome: &mut Outcome) ->
         outcome.gap(Gap::MedicinesNotSeen);
         return None;
     }
+    if facts.has_missed(Area::Medications) {
+        outcome.gap(Gap::MedicinesNotSeen);
+    }
     let is_order = |m: &Medication| {
         m.reference.as_ref().is_some_and(|r| order.reference.as_ref() == Some(r) || order.prior.contains(r))
     };

@@ -37,6 +37,9 @@ pub enum Area {
 /// Days since 1970-01-01.
 pub type Day = i64;
 
+/// How something is named: codings (system, code) and texts.
+pub(crate) type Written = (Vec<(String, String)>, Vec<String>);
+
 /// A medicine that is taken, or ordered.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Medication {
@@ -91,7 +94,7 @@ pub struct Facts {
     pub(crate) says_none: bool,
     pub(crate) medications: Vec<Medication>,
     /// Medication resources by reference: codings, texts.
-    substances: BTreeMap<String, (Vec<(String, String)>, Vec<String>)>,
+    substances: BTreeMap<String, Written>,
     birth: Option<Day>,
     birth_year: Option<i64>,
     pub(crate) sex: Option<Sex>,
@@ -128,7 +131,7 @@ pub(crate) fn day(text: &str) -> Option<Day> {
 }
 
 /// Codings (system, code) and texts (displays, text) of a CodeableConcept.
-pub(crate) fn concept(node: NodeRef<'_>) -> (Vec<(String, String)>, Vec<String>) {
+pub(crate) fn concept(node: NodeRef<'_>) -> Written {
     let mut codings = Vec::new();
     let mut texts: Vec<String> = node.text_at("text").map(|t| t.into_owned()).into_iter().collect();
     for coding in node.all("coding").take(20) {
@@ -188,7 +191,21 @@ impl Facts {
     }
 
     pub(crate) fn has_seen(&self, area: Area) -> bool {
-        self.seen.contains(&area) && !self.missed.contains(&area)
+        self.seen.contains(&area)
+    }
+
+    pub(crate) fn has_missed(&self, area: Area) -> bool {
+        self.missed.contains(&area)
+    }
+
+    /// The same without one of what is taken, by its place: what is left when that one is looked at.
+    #[must_use]
+    pub fn without(&self, at: usize) -> Facts {
+        let mut facts = self.clone();
+        if at < facts.medications.len() {
+            facts.medications.remove(at);
+        }
+        facts
     }
 
     /// Takes what a resource says. A resource that is no concern of a check is left aside.

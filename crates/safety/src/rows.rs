@@ -91,6 +91,7 @@ pub(crate) struct AllergyRow {
     pub(crate) severity: Severity,
     pub(crate) advice: String,
     pub(crate) source: String,
+    #[cfg_attr(not(test), expect(dead_code, reason = "its tests read it"))]
     pub(crate) test: Case,
 }
 
@@ -112,6 +113,7 @@ pub(crate) struct DuplicateRow {
     pub(crate) class: String,
     pub(crate) severity: Severity,
     pub(crate) source: String,
+    #[cfg_attr(not(test), expect(dead_code, reason = "its tests read it"))]
     pub(crate) test: Case,
 }
 
@@ -128,6 +130,7 @@ pub(crate) struct InteractionRow {
     /// What to do (`advice-…`).
     pub(crate) advice: String,
     pub(crate) source: String,
+    #[cfg_attr(not(test), expect(dead_code, reason = "its tests read it"))]
     pub(crate) test: Case,
 }
 
@@ -159,6 +162,7 @@ pub(crate) struct RenalRow {
     pub(crate) measure: Measure,
     pub(crate) steps: Vec<Step>,
     pub(crate) source: String,
+    #[cfg_attr(not(test), expect(dead_code, reason = "its tests read it"))]
     pub(crate) test: Case,
 }
 
@@ -175,6 +179,7 @@ pub(crate) struct PregnancyRow {
     pub(crate) effect: String,
     pub(crate) advice: String,
     pub(crate) source: String,
+    #[cfg_attr(not(test), expect(dead_code, reason = "its tests read it"))]
     pub(crate) test: Case,
 }
 
@@ -195,5 +200,6 @@ pub(crate) struct DoseRow {
     /// Severity of what is above; that of an age is given with it.
     pub(crate) severity: Severity,
     pub(crate) source: String,
+    #[cfg_attr(not(test), expect(dead_code, reason = "its tests read it"))]
     pub(crate) test: Case,
 }

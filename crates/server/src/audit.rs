@@ -52,6 +52,18 @@ impl Asked {
         Some(Asked { action, target: String::new(), query: None, address })
     }
 
+    /// What is asked at an address outside of FHIR, by a name of its own.
+    pub(crate) fn other(
+        app: &Shared,
+        action: &str,
+        target: String,
+        query: String,
+        address: Option<String>,
+    ) -> Option<Asked> {
+        app.hub.ledger()?;
+        Some(Asked { action: Action::Other(action.to_owned()), target, query: Some(query), address })
+    }
+
     /// Says that it is the files of an export that are asked for.
     pub(crate) fn export(self) -> Asked {
         Asked { action: Action::Export, ..self }

@@ -26,6 +26,11 @@ const PATHS: &[ServicePath] = &[
         media_type: "text/plain",
     },
     ServicePath { path: "/openapi.json", documentation: "This description", media_type: "application/json" },
+    ServicePath {
+        path: "/cds-services",
+        documentation: "CDS Hooks 2.0: the services that check orders; POST /cds-services/{id} calls one",
+        media_type: "application/json",
+    },
 ];
 
 /// The surface as OpenAPI; written once, since it is the same as long as the program runs.

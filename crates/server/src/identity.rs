@@ -21,7 +21,7 @@ use crate::edge::rates::TooMany;
 use crate::{Shared, audit, oauth, rest};
 
 /// What anyone may see: nothing of anybody's.
-const PUBLIC: &[&str] = &["/fhir/metadata", "/health", "/ready", "/openapi.json"];
+const PUBLIC: &[&str] = &["/fhir/metadata", "/health", "/ready", "/openapi.json", "/cds-services"];
 
 /// So many accesses are remembered; beyond that all are forgotten.
 const REMEMBERED: usize = 10_000;

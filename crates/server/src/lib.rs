@@ -4,10 +4,12 @@
 //! * [`lanes`]: light work runs where it arrives; heavy work (large bodies, costly searches) waits in a lane of its own, so
 //!   that it takes no one else's time; and what all requests hold in memory is bounded.
 //! * [`identity`]: who asks, and what that lets them do; [`oauth`]: how programs come by tokens.
+//! * `cds`: CDS Hooks.
 //! * [`open`]: a hub without authorisation answers only to its own machine.
 //! * [`edge`]: what stands between the internet and the hub: TLS, limits of connections and requests, strict framing.
 
 mod audit;
+mod cds;
 mod edge;
 mod health;
 mod identity;
@@ -52,6 +54,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// How the hub meets the internet.
     pub edge: Edge,
+    /// Services of others that are asked about orders.
+    pub cds: Arc<::cds::Outside>,
 }
 
 /// What every request shares.
@@ -70,6 +74,8 @@ pub(crate) struct App {
     pub(crate) news: broadcast::Sender<String>,
     /// Websockets that are open.
     pub(crate) websockets: AtomicUsize,
+    /// Services of others that are asked about orders.
+    pub(crate) cds: Arc<::cds::Outside>,
     /// Requests of late.
     pub(crate) limiter: edge::rates::Limiter,
 }
@@ -94,7 +100,8 @@ fn router(app: Shared, pages: Router, sign_in: Router) -> Router {
         .route("/fhir/_jobs/{id}/{file}", get(rest::job_file))
         .route("/fhir/_websocket", any(websocket::handle))
         .route("/fhir/{*path}", any(rest::handle))
-        .with_state(Arc::clone(&app));
+        .with_state(Arc::clone(&app))
+        .merge(cds::routes(&app));
     let others = Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))

@@ -134,6 +134,7 @@ pub fn start(
         is_draining: AtomicBool::new(false),
         news,
         websockets: AtomicUsize::new(0),
+        cds: config.cds,
         limiter: Limiter::new(edge.rates),
     });
     let service = router(Arc::clone(&app), pages, sign_in)

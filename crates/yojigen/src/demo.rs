@@ -48,9 +48,9 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let hub = hub_at::open(&opening(&arguments.data, None))?;
-    let lanes = server::LaneLimits::default();
+    let config = server::Config::default();
     let (edge, subscriptions) = (EdgeArguments::default(), SubscriptionArguments::default());
-    serve::serve(hub, arguments.listen, &arguments.data, lanes, None, &edge, &subscriptions)
+    serve::serve(hub, arguments.listen, &arguments.data, config, None, &edge, &subscriptions)
 }
 
 fn opening(path: &Path, seed: Option<u64>) -> Opening<'_> {

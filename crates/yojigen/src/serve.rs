@@ -77,9 +77,11 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
         hub.ledger = Some(hub_at::open_ledger(&arguments.data.data)?);
     }
     hub.match_model = arguments.match_weights.as_deref().map(match_weights).transpose()?;
+    let outside = outside(arguments).map_err(|finding| anyhow!(finding))?;
+    let config = server::Config { lanes, cds: Arc::new(outside), ..server::Config::default() };
     let sign_in = (!arguments.open).then_some(&arguments.sign_in);
     let (edge, subscriptions) = (&arguments.edge, &arguments.subscriptions);
-    serve(hub, arguments.listen, &arguments.data.data, lanes, sign_in, edge, subscriptions)
+    serve(hub, arguments.listen, &arguments.data.data, config, sign_in, edge, subscriptions)
 }
 
 fn match_weights(file: &Path) -> Result<Arc<MatchModel>> {
@@ -111,6 +113,7 @@ pub(crate) fn findings(arguments: &ServeArguments) -> Vec<String> {
         ));
     }
     found.extend(arguments.edge.findings(arguments));
+    found.extend(outside(arguments).err());
     let ServeArguments { resources, limits, .. } = arguments;
     for (small, value, large, most) in [
         ("count", limits.count, "max-count", limits.max_count),
@@ -122,6 +125,15 @@ pub(crate) fn findings(arguments: &ServeArguments) -> Vec<String> {
         }
     }
     found
+}
+
+/// The services of others that are asked about orders.
+fn outside(arguments: &ServeArguments) -> Result<cds::Outside, String> {
+    let mut outside = cds::Outside::default();
+    for service in &arguments.cds_services {
+        outside.add(service).map_err(|error| format!("cds-service: {error}"))?;
+    }
+    Ok(outside)
 }
 
 /// What one resource may be.
@@ -173,7 +185,7 @@ pub(crate) fn serve(
     mut hub: Hub,
     address: SocketAddr,
     data: &Path,
-    lanes: LaneLimits,
+    config: server::Config,
     sign_in: Option<&SignInArguments>,
     edge: &EdgeArguments,
     arguments: &SubscriptionArguments,
@@ -221,13 +233,13 @@ pub(crate) fn serve(
         let subscriptions = Subscriptions::start(hub.clone(), settings).map_err(|f| in_words(&f))?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let config = server::Config {
-            lanes,
             version,
             jobs: Some(jobs),
             subscriptions: Some(subscriptions),
             auth: auth.clone(),
             trusted_proxies: sign_in.map(|s| s.trusted_proxies.clone()).unwrap_or_default(),
             edge,
+            ..config
         };
         let running = server::start(listener, hub, config, pages, sign_in_pages)?;
         if let Some(listener) = redirect {

@@ -42,7 +42,8 @@ fn find(rules: &Rules, allergy: &Allergy, ingredient: &Ingredient) -> Option<Fin
         };
         is_after.then(|| (rule, name, severity(rule, allergy)))
     });
-    let (rule, name, severity) = met.max_by_key(|(_, _, severity)| *severity)?;
+    // Of rules that weigh the same, the one about the very ingredient speaks.
+    let (rule, name, severity) = met.max_by_key(|(rule, _, severity)| (*severity, rule.row.to.is_empty()))?;
     Some(finding(rules, rule, allergy, ingredient, name, severity))
 }
 

@@ -2,7 +2,7 @@
 
 use fhir::NodeRef;
 
-use super::{Facts, Medication, concept, day, reference};
+use super::{Facts, Medication, Written, concept, day, reference};
 use crate::dosage::{Dosage, in_days};
 use crate::medicines::Medicines;
 
@@ -137,7 +137,7 @@ impl Facts {
 }
 
 /// What a Medication is and what is in it.
-fn of_substance(resource: NodeRef<'_>) -> (Vec<(String, String)>, Vec<String>) {
+fn of_substance(resource: NodeRef<'_>) -> Written {
     let (mut codings, mut texts) = resource.child("code").map(concept).unwrap_or_default();
     for item in resource.all("ingredient").filter_map(|i| i.child("item")).take(20) {
         let (more, also) = concept(item);

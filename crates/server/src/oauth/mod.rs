@@ -25,6 +25,7 @@ pub(crate) fn cross_origin(auth: &Arc<Auth>) -> CorsLayer {
     let is_allowed = move |origin: &HeaderValue, request: &Parts| {
         let path = request.uri.path();
         path == "/fhir/metadata"
+            || path == "/cds-services"
             || path.contains("/.well-known/")
             || path == "/auth/jwks"
             || origin.to_str().is_ok_and(|origin| auth.is_origin_of_client(origin))

@@ -2,7 +2,7 @@
 
 mod batch;
 mod binary;
-mod body;
+pub(crate) mod body;
 mod bundle;
 mod format;
 mod get;

@@ -38,6 +38,10 @@ pub(crate) struct ServeArguments {
     /// A file with weights and thresholds of Patient/$match, instead of those that come with the program
     #[arg(long, value_name = "FILE")]
     pub match_weights: Option<PathBuf>,
+    /// A CDS Hooks service of others that is asked about orders and told of the person, https://host/cds-services/id; may be given
+    /// several times
+    #[arg(long = "cds-service", value_name = "URL")]
+    pub cds_services: Vec<String>,
     #[command(flatten)]
     pub sign_in: SignInArguments,
     #[command(flatten)]

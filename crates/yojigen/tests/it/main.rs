@@ -7,6 +7,7 @@ mod auth;
 mod backup;
 mod browser;
 mod bulk;
+mod cds;
 mod configuration;
 mod docs;
 mod durability;
