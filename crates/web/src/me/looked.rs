@@ -73,7 +73,9 @@ fn look(own: &Own, event: &Value) -> Option<Look> {
     let who = if is_mine {
         words.say("me-looked-me")
     } else {
-        let display = text(asked, &["who", "display"]).map(|d| d.trim_start_matches("a client ").to_owned());
+        // A door of an open hub is no name.
+        let display = text(asked, &["who", "display"]).filter(|d| !d.starts_with("a client ("));
+        let display = display.map(str::to_owned);
         name.or(display).unwrap_or_else(|| words.say("me-looked-somebody"))
     };
     let works = agents.iter().find(|a| is_type(a, "PROV"));
