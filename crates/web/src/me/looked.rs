@@ -86,7 +86,7 @@ fn look(own: &Own, event: &Value) -> Option<Look> {
         let code = list(purpose, "coding").find_map(|c| c["code"].as_str()).unwrap_or_default();
         if matches!(code, "BTG" | "ETREAT") {
             let said = purpose["text"].as_str().map(str::to_owned);
-            emergency = emergency.or(said).or(Some(String::new()));
+            emergency = emergency.filter(|e: &String| !e.is_empty()).or(said).or(Some(String::new()));
         }
         why.extend(words.say_code("me-purpose", code));
     }

@@ -57,9 +57,13 @@ fn who_looked_is_told_with_why_and_emergencies_are_marked() {
     let house = house();
     let mut jiro = house.signed_in("jiro");
     assert_eq!(jiro.get("/fhir/Condition/c1").status, 200);
+    let reason = [("x-break-glass", "found unconscious")];
+    assert_eq!(jiro.send("GET", "/fhir/AllergyIntolerance/g1", &reason, "").status, 200);
     let mut taro = house.signed_in("taro");
     let page = taro.get("/me/p1/looked?lang=en").body;
     assert!(page.contains("鈴木 次郎") && page.contains("さくら診療所") && page.contains("Care"), "{page}");
+    let emergency = page.split("class=\"entry-line emergency\"").nth(1).expect("an emergency is marked");
+    assert!(emergency.contains("Emergency") && emergency.contains("found unconscious"), "{emergency}");
     let others = page.split("<details>").next().unwrap();
     assert!(!others.contains("<strong>You</strong>"), "one's own looks are apart");
     let browser = signed_in(&house, "taro", 360, "en-GB");
