@@ -103,9 +103,9 @@ impl Hub {
         let Some(id) = reference.strip_prefix("RelatedPerson/") else { return Ok(Vec::new()) };
         let related = r4().resource_type("RelatedPerson").unwrap_or(r4().well_known().resource);
         let reader = self.store.reader();
-        let Some((text, _)) = reader.read(related, id, None)?.and_then(|kept| kept.text) else {
-            return Ok(Vec::new());
-        };
+        let kept = reader.read(related, id, None)?.filter(|kept| kept.text.is_some());
+        // Whole, as a reader gets it: a body without its version may have an empty `meta`, which does not read.
+        let Some(text) = kept.map(|kept| kept.json()) else { return Ok(Vec::new()) };
         let Ok(resource) = fhir::json::parse(text.as_bytes(), &self.limits) else { return Ok(Vec::new()) };
         let root = resource.root();
         let now = SystemClock.now();

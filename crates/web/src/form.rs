@@ -26,6 +26,8 @@ pub(crate) struct File {
     pub(crate) field: String,
     /// What the file is called.
     pub(crate) name: String,
+    /// What the browser takes it for.
+    pub(crate) kind: String,
     /// Its bytes.
     pub(crate) bytes: Vec<u8>,
 }
@@ -103,6 +105,7 @@ impl Form {
             };
             let field = part.name().unwrap_or_default().to_owned();
             let file = part.file_name().map(str::to_owned);
+            let kind = part.content_type().unwrap_or_default().to_owned();
             let mut bytes = Vec::new();
             loop {
                 match part.chunk().await {
@@ -121,7 +124,7 @@ impl Form {
             match file {
                 Some(name) => {
                     file_bytes += bytes.len();
-                    self.files.push(File { field, name, bytes });
+                    self.files.push(File { field, name, kind, bytes });
                 }
                 None => {
                     text_bytes += bytes.len();

@@ -8,6 +8,7 @@
 //! * [`language`], [`words`]: Japanese and English; no sentence stands in code or templates.
 //! * [`home`], [`people`], [`chart`]: the three pages. Each asks `hub` directly and never HTTP.
 //! * [`sign_in`]: where people sign in, allow apps what these ask for, and see what they allowed.
+//! * [`me`]: what a person sees of their own record, adds to it, shares and decides.
 //! * [`failure`]: everything that goes wrong is a page too, with the right status.
 //!
 //! Design not chosen: a client-side application on top of REST. It would show nothing before megabytes of script have

@@ -22,8 +22,9 @@ async function keep() {
   if (!answer.ok && answer.status !== 422) return;
   const drawn = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('form.questions');
   // Whoever typed on meanwhile is not interrupted.
-  if (!drawn || new URLSearchParams(new FormData(form)).toString() !== sent) return;
+  if (!drawn || isComposing || new URLSearchParams(new FormData(form)).toString() !== sent) return;
   const here = place(form);
+  keepFields(form, drawn);
   form.replaceWith(drawn);
   if (here) {
     const same = [...drawn.elements].filter(e => e.name === here.name);
@@ -31,6 +32,24 @@ async function keep() {
     back?.focus({ preventScroll: true });
   }
 }
+
+// Fields that are typed into stay the same elements: the caret, and what is half typed, stay too.
+function keepFields(form, drawn) {
+  const isTyped = e => e.name && (e.tagName === 'TEXTAREA' || (e.tagName === 'INPUT' && !['radio', 'checkbox', 'hidden'].includes(e.type)));
+  for (const fresh of [...drawn.elements].filter(isTyped)) {
+    const old = [...form.elements].find(e => e.name === fresh.name && isTyped(e));
+    if (!old) continue;
+    for (const name of ['aria-invalid', 'aria-describedby']) {
+      if (fresh.hasAttribute(name)) old.setAttribute(name, fresh.getAttribute(name));
+      else old.removeAttribute(name);
+    }
+    fresh.replaceWith(old);
+  }
+}
+
+let isComposing = false;
+document.addEventListener('compositionstart', () => { isComposing = true; });
+document.addEventListener('compositionend', () => { isComposing = false; });
 
 document.addEventListener('change', event => {
   if (!event.target.closest('form.questions')) return;

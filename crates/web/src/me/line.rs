@@ -244,7 +244,10 @@ fn what(own: &Own, resource: &Resource) -> (String, String, Option<(&'static str
             plain(&["code"], String::new())
         }
         "CarePlan" => plain(&["title", "category"], String::new()),
-        _ => plain(&["code", "type", "category", "title", "name", "description"], String::new()),
+        _ => match own.called(resource) {
+            Some(name) => (name, String::new(), None),
+            None => plain(&["code", "type", "category", "title", "name", "description"], String::new()),
+        },
     }
 }
 

@@ -73,7 +73,9 @@ fn look(own: &Own, event: &Value) -> Option<Look> {
     let who = if is_mine {
         words.say("me-looked-me")
     } else {
-        let display = text(asked, &["who", "display"]).map(|d| d.trim_start_matches("a client ").to_owned());
+        // A door of an open hub is no name.
+        let display = text(asked, &["who", "display"]).filter(|d| !d.starts_with("a client ("));
+        let display = display.map(str::to_owned);
         name.or(display).unwrap_or_else(|| words.say("me-looked-somebody"))
     };
     let works = agents.iter().find(|a| is_type(a, "PROV"));
@@ -84,7 +86,7 @@ fn look(own: &Own, event: &Value) -> Option<Look> {
         let code = list(purpose, "coding").find_map(|c| c["code"].as_str()).unwrap_or_default();
         if matches!(code, "BTG" | "ETREAT") {
             let said = purpose["text"].as_str().map(str::to_owned);
-            emergency = emergency.or(said).or(Some(String::new()));
+            emergency = emergency.filter(|e: &String| !e.is_empty()).or(said).or(Some(String::new()));
         }
         why.extend(words.say_code("me-purpose", code));
     }

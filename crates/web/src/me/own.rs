@@ -144,7 +144,8 @@ impl Own {
         name
     }
 
-    fn called(&self, resource: &Resource) -> Option<String> {
+    /// What somebody or something is called.
+    pub(super) fn called(&self, resource: &Resource) -> Option<String> {
         let root = resource.root();
         let human = || {
             let name = root.child("name")?;

@@ -45,7 +45,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver is missing; `make test` installs it");
-        let lines = BufReader::new(driver.stdout.take()?).lines();
+        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let mut ports = lines.map_while(Result::ok).filter_map(|line| {
             let (_, port) = line.rsplit_once("started successfully on port ")?;
             Some(port.trim_end_matches('.').to_owned())

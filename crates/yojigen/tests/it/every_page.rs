@@ -24,6 +24,17 @@ fn of_person(id: &str) -> Vec<String> {
         "/clinic/ID/summary",
         "/clinic/ID/write/note",
         "/clinic/ID/write/medicine",
+        "/me/ID",
+        "/me/ID/add",
+        "/me/ID/timeline",
+        "/me/ID/results",
+        "/me/ID/medicines",
+        "/me/ID/sharing",
+        "/me/ID/looked",
+        "/me/ID/card",
+        "/me/ID/take",
+        "/me/ID/cycle",
+        "/me/ID/questions",
     ]
     .iter()
     .map(|page| page.replace("ID", id))
@@ -33,7 +44,7 @@ fn of_person(id: &str) -> Vec<String> {
 /// Every page of an open hub.
 fn all(id: &str) -> Vec<String> {
     let mut pages: Vec<String> =
-        ["/", "/people?q=a", "/clinic", "/clinic?q=a", "/nothing"].map(str::to_owned).to_vec();
+        ["/", "/people?q=a", "/clinic", "/clinic?q=a", "/me", "/nothing"].map(str::to_owned).to_vec();
     pages.extend(of_person(id));
     for kind in ["problem", "allergy", "order", "result", "vaccine", "referral"] {
         pages.push(format!("/clinic/{id}/write/{kind}"));

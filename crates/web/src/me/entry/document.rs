@@ -42,28 +42,23 @@ pub(super) fn read(own: &Own, kind: &Kind, form: &Form, entered: &mut Entered) -
     if kind.shape != Shape::Document {
         return None;
     }
-    let fault = match form.file("file") {
-        None => "me-file-missing",
-        Some(file) if file.bytes.is_empty() => "me-file-missing",
-        Some(file) if file.bytes.len() > LARGEST => "me-file-large",
+    let words = own.words;
+    let fault = match form.file("file").filter(|file| !file.bytes.is_empty()) {
+        None => words.say("me-file-missing"),
+        Some(file) if file.bytes.len() > LARGEST => words.say("me-file-large"),
         Some(file) => match sniffed(&file.bytes) {
-            None => "me-file-kind",
+            None => {
+                let kind: String = file.kind.chars().take(60).collect();
+                words.say_with("me-file-kind", &[("kind", kind.into())])
+            }
             Some(kind) => {
                 let name = file.name.chars().filter(|c| !c.is_control()).take(200).collect();
                 return Some(Kept { kind, name, bytes: file.bytes.clone() });
             }
         },
     };
-    entered.errors.insert("file", own.words.say_code("say", fault).unwrap_or_else(|| said(own, fault)));
+    entered.errors.insert("file", fault);
     None
-}
-
-fn said(own: &Own, fault: &str) -> String {
-    match fault {
-        "me-file-missing" => own.words.say("me-file-missing"),
-        "me-file-large" => own.words.say("me-file-large"),
-        _ => own.words.say("me-file-kind"),
-    }
 }
 
 /// The document, and its content, which may be read by whoever may read the document.

@@ -195,7 +195,7 @@ mod tests {
         ] {
             assert_eq!(number(text).as_deref(), Some(digits), "{text}");
         }
-        for text in ["", "abc", "-5", "1.2.3", "12a3", "1e5x2", "5.", "9999999999999"] {
+        for text in ["", "abc", "-5", "1.2.3", "12a3", "1e5x2", "9999999999999"] {
             assert_eq!(number(text), None, "{text}");
         }
     }

@@ -57,9 +57,13 @@ fn who_looked_is_told_with_why_and_emergencies_are_marked() {
     let house = house();
     let mut jiro = house.signed_in("jiro");
     assert_eq!(jiro.get("/fhir/Condition/c1").status, 200);
+    let reason = [("x-break-glass", "found unconscious")];
+    assert_eq!(jiro.send("GET", "/fhir/AllergyIntolerance/g1", &reason, "").status, 200);
     let mut taro = house.signed_in("taro");
     let page = taro.get("/me/p1/looked?lang=en").body;
     assert!(page.contains("鈴木 次郎") && page.contains("さくら診療所") && page.contains("Care"), "{page}");
+    let emergency = page.split("class=\"entry-line emergency\"").nth(1).expect("an emergency is marked");
+    assert!(emergency.contains("Emergency") && emergency.contains("found unconscious"), "{emergency}");
     let others = page.split("<details>").next().unwrap();
     assert!(!others.contains("<strong>You</strong>"), "one's own looks are apart");
     let browser = signed_in(&house, "taro", 360, "en-GB");
@@ -111,4 +115,21 @@ fn medicines_that_do_not_go_together_are_named() {
     }
     let page = taro.get("/me/p1/medicines?lang=en").body;
     assert!(page.contains("class=\"warnings\"") && page.contains("loxoprofen and"), "{page}");
+}
+
+#[test]
+fn who_acts_for_a_person_still_does_after_their_card_was_mended() {
+    let house = house();
+    let mut tsukiko = house.signed_in("tsukiko");
+    assert_eq!(tsukiko.get("/me/p2").status, 200);
+    // Read and sent back, as programs do: with the meta it had.
+    let mut taro = house.signed_in("taro");
+    let mut related = taro.get("/fhir/RelatedPerson/r2").json();
+    related["name"][0]["text"] = serde_json::json!("山田 さくら");
+    house.user("sakura", &["--role", "proxy", "--fhir-user", "RelatedPerson/r2"]);
+    let headers = [("content-type", "application/fhir+json"), ("origin", house.root())];
+    let put = taro.send("PUT", "/fhir/RelatedPerson/r2", &headers, &related.to_string());
+    assert_eq!(put.status, 200, "{}", put.body);
+    let mut sakura = house.signed_in("sakura");
+    assert_eq!(sakura.get("/me/p1").status, 200);
 }
