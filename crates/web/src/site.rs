@@ -1,6 +1,6 @@
 //! What pages are made from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth::Auth;
@@ -19,6 +19,8 @@ pub struct Site {
     pub auth: Option<Arc<Auth>>,
     /// What runs jobs, if anything does.
     pub jobs: Option<Jobs>,
+    /// The data directory.
+    pub(crate) data: PathBuf,
     /// What is being written.
     pub(crate) drafts: Drafts,
 }
@@ -33,7 +35,7 @@ impl Site {
         data: &Path,
         key: Option<FileKey>,
     ) -> Site {
-        Site { hub, auth, jobs, drafts: Drafts::at(data, key) }
+        Site { hub, auth, jobs, data: data.to_owned(), drafts: Drafts::at(data, key) }
     }
 }
 
