@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::access::{Purpose, Subject};
 use fhir::{DateTime, IssueType, TypeId, r4};
-use search::restriction::{Restriction, Rights};
+use search::restriction::{Grant, Restriction, Rights, Types, Whose};
 use store::{Circumstances, Clock as _};
 
 use crate::seen::Seen;
@@ -92,6 +92,26 @@ impl Hub {
         };
         let subject = Some(Arc::new(Subject::nobody(Purpose::Operations)));
         Access { rights: Some(Arc::new(rights)), subject, ..Access::open("rest") }
+    }
+
+    /// The access of whoever is not known, to what everyone may know: which organisations there are. Nothing that lies in a
+    /// person's record is among it, nor anything of another type.
+    #[must_use]
+    pub fn anybody(&self) -> Access {
+        let types = Types::of(r4().resource_type("Organization"));
+        let grant = Grant {
+            name: "everyone may know which organisations take part".to_owned(),
+            types,
+            whose: Whose::Nobody,
+            criteria: Vec::new(),
+            needs_consent: false,
+        };
+        let organisations = Restriction { layers: vec![vec![grant]], ..Restriction::nothing() };
+        let mut access = self.nobody();
+        if let Some(rights) = access.rights.as_mut().map(Arc::make_mut) {
+            rights.search = Arc::new(organisations);
+        }
+        access
     }
 
     /// The ids of the Patients someone acts for, by their own resource: a RelatedPerson that is active today names one.

@@ -42,8 +42,10 @@ mod search_type;
 mod seen;
 mod stats;
 mod subscriptions;
+mod tally;
 mod transaction;
 mod update;
+mod vitals;
 
 pub use access::Access;
 pub use audit::{Audited, Peer, unwritten};
@@ -76,10 +78,12 @@ pub use search_type::SearchRequest;
 pub use seen::Seen;
 pub use stats::StatsRequest;
 pub use subscriptions::{Bound, Rules as SubscriptionRules, Settings as SubscriptionSettings, Subscriptions};
+pub use tally::{FEW, Tally};
 pub use transaction::{
     Batch, EntryResponse, Prefer, ReadCondition, described, findings, is_bundle, too_many_entries,
     version_of_etag,
 };
+pub use vitals::{EVERY, Figure, Look, Taken, Vitals};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

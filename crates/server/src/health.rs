@@ -1,14 +1,18 @@
 //! Is it alive, is it ready, what has it done.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hub::Vitals;
 use hub::openapi::{self, ServicePath};
+use tokio::sync::watch;
 
-use crate::{Shared, oauth};
+use crate::{App, Shared, oauth};
 
 /// The addresses outside of FHIR.
 const PATHS: &[ServicePath] = &[
@@ -65,6 +69,11 @@ pub(crate) async fn ready(State(app): State<Shared>) -> Response {
 
 /// What it has done, for Prometheus.
 pub(crate) async fn metrics(State(app): State<Shared>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], told(&app)).into_response()
+}
+
+/// The same, as text.
+fn told(app: &App) -> String {
     let done = app.hub.store().metrics();
     for (name, value) in [
         ("yojigen_commits_total", &done.commits),
@@ -78,6 +87,28 @@ pub(crate) async fn metrics(State(app): State<Shared>) -> Response {
     }
     let reader = app.hub.store().reader();
     metrics::gauge!("yojigen_log_place").set(reader.place().0 as f64);
-    let body = app.metrics.render();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
+    app.metrics.render()
+}
+
+/// How the hub does, for its pages; a look is taken now and then until it stops.
+pub(crate) fn vitals(app: &Shared, mut stopped: watch::Receiver<bool>) -> Vitals {
+    // The store is closed by whoever holds it last.
+    let (telling, taking) = (Arc::downgrade(app), Arc::downgrade(app));
+    let vitals = Vitals::new(
+        app.version.clone(),
+        hub::now(),
+        Box::new(move || telling.upgrade().map(|app| told(&app)).unwrap_or_default()),
+        Box::new(move || taking.upgrade().map(|app| app.lanes.taken()).unwrap_or_default()),
+    );
+    let looking = vitals.clone();
+    tokio::spawn(async move {
+        loop {
+            looking.look();
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(hub::EVERY)) => {}
+                _ = stopped.changed() => return,
+            }
+        }
+    });
+    vitals
 }

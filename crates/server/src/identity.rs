@@ -171,6 +171,13 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
                 rest::respond_with_failure(&failure)
             }
         },
+        // The first page tells everyone what the hub is.
+        Ok(None) if path == "/" && shows_pages(&request) => {
+            let mut access = app.hub.anybody();
+            access.circumstances.channel = Some("pages".to_owned());
+            request.extensions_mut().insert(access);
+            next.run(request).await
+        }
         Ok(None) if is_page && shows_pages(&request) => sign_in(&request, "/auth/sign-in"),
         // Where it is set up, or asked for.
         Err(refusal) if is_page && refusal.field == Some(SECOND_FACTOR_FIELD) => {

@@ -62,6 +62,17 @@ impl Lanes {
         done.await.ok()
     }
 
+    /// How much is taken.
+    pub(crate) fn taken(&self) -> hub::Taken {
+        let (heavy_most, pieces) = (self.limits.heavy.max(1), (self.limits.body_bytes / PIECE).max(1));
+        hub::Taken {
+            heavy: heavy_most.saturating_sub(self.heavy.available_permits()),
+            heavy_most,
+            body: pieces.saturating_sub(self.body_pieces.available_permits()) * PIECE,
+            body_most: pieces * PIECE,
+        }
+    }
+
     /// Room for a body that grows.
     pub(crate) fn room(&self) -> BodyRoom {
         BodyRoom { permit: None, bytes: 0 }

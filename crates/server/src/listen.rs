@@ -138,11 +138,12 @@ pub fn start(
         limiter: Limiter::new(edge.rates),
         openapi: OnceLock::new(),
     });
+    let (stop, stopped) = watch::channel(false);
+    let pages = pages.layer(axum::Extension(crate::health::vitals(&app, stopped.clone())));
     let service = router(Arc::clone(&app), pages, sign_in)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), headers::add))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
         .layer(RequestDecompressionLayer::new());
-    let (stop, stopped) = watch::channel(false);
     let proxies: Arc<[IpAddr]> = config.trusted_proxies.into();
     let connections = Connections::new(edge.connections, Arc::clone(&proxies));
     let tls = match &edge.tls {

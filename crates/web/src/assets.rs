@@ -30,6 +30,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("clinic-codes.js", SCRIPT, include_str!("../assets/scripts/clinic-codes.js")),
     ("clinic-draft.js", SCRIPT, include_str!("../assets/scripts/clinic-draft.js")),
     ("clinic-keys.js", SCRIPT, include_str!("../assets/scripts/clinic-keys.js")),
+    ("hub-live.js", SCRIPT, include_str!("../assets/scripts/hub-live.js")),
     ("me-entry.js", SCRIPT, include_str!("../assets/scripts/me-entry.js")),
     ("me-print.js", SCRIPT, include_str!("../assets/scripts/me-print.js")),
     ("me-offline.js", SCRIPT, include_str!("../assets/scripts/me-offline.js")),

@@ -1,16 +1,20 @@
-//! `/`: what the hub holds, and where to look for someone.
+//! `/`: what this hub is, for everyone; for whoever may see it all, what it holds; for whoever is known, where to look
+//! for someone.
+//!
+//! Whoever is not known sees it too, under an access to Organizations alone (`Hub::anybody`).
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use fhir::r4;
-use hub::Hub;
 
 use crate::calendar::written_moment;
 use crate::failure::{Failure, away};
 use crate::quantity::grouped;
+use crate::record::Record;
 use crate::shell::{Shell, respond};
+use crate::site::Site;
 use crate::visit::Visit;
 use crate::words::Words;
 
@@ -41,6 +45,9 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("billing", &["Claim", "ClaimResponse", "ExplanationOfBenefit", "Coverage", "Invoice"]),
     ("others", &[]),
 ];
+
+/// So many organisations are named.
+const ORGANISATIONS: usize = 200;
 
 /// Types that belong together.
 #[derive(Debug, PartialEq)]
@@ -75,6 +82,16 @@ struct HomePage {
     shell: Shell,
     /// Nothing to repeat in the box.
     sought: &'static str,
+    /// Whether it is known who looks.
+    is_known: bool,
+    /// Which organisations take part.
+    organisations: Vec<String>,
+    /// Whether there are more.
+    are_more: bool,
+    /// Whether people sign in.
+    is_closed: bool,
+    /// The FHIR base.
+    base: String,
     /// Whether all of it may be seen, and so counted.
     is_whole: bool,
     stations: Vec<Station>,
@@ -91,9 +108,22 @@ fn station(group: Group, words: Words) -> Station {
     }
 }
 
-fn page(hub: &Hub, visit: &Visit) -> Result<HomePage, Failure> {
+/// The names of the organisations that take part, and whether there are more.
+fn organisations(site: &Site) -> Result<(Vec<String>, bool), Failure> {
+    // Whoever looks: what everyone may see, and nothing else.
+    let record = Record::of(site.hub.clone(), site.hub.anybody(), None);
+    let found = record.search("Organization", &[("_sort", "name")], ORGANISATIONS)?;
+    let active = found.resources.iter().map(|resource| resource.root());
+    let active = active.filter(|root| root.text_at("active").is_none_or(|is| is == "true"));
+    let mut names: Vec<String> = active.filter_map(|root| root.text_at("name").map(String::from)).collect();
+    names.dedup();
+    Ok((names, found.next.is_some()))
+}
+
+fn page(site: &Site, visit: &Visit) -> Result<HomePage, Failure> {
     let access = visit.access();
-    let reader = hub.reader(&access);
+    let reader = site.hub.reader(&access);
+    let (organisations, are_more) = organisations(site)?;
     // How much there is in all is for those who see it all.
     let totals = if reader.is_whole() { reader.totals(None)? } else { Vec::new() };
     let totals: Vec<(&'static str, u64)> = totals.into_iter().map(|(t, n)| (r4().type_name(t), n)).collect();
@@ -101,6 +131,14 @@ fn page(hub: &Hub, visit: &Visit) -> Result<HomePage, Failure> {
     Ok(HomePage {
         shell: Shell::of(visit),
         sought: "",
+        is_known: visit.access.is_none() || visit.name.is_some(),
+        organisations,
+        are_more,
+        is_closed: site.auth.is_some(),
+        base: match &site.auth {
+            Some(auth) => auth.settings().fhir_base.clone(),
+            None => "/fhir".to_owned(),
+        },
         is_whole: access.rights.is_none(),
         total: grouped(totals.iter().map(|(_, total)| total).sum()),
         stations: grouped_totals(&totals).into_iter().map(|g| station(g, words)).collect(),
@@ -110,9 +148,9 @@ fn page(hub: &Hub, visit: &Visit) -> Result<HomePage, Failure> {
 }
 
 /// Answers with the page.
-pub(crate) async fn home(State(hub): State<Hub>, visit: Visit) -> Response {
+pub(crate) async fn home(State(site): State<Site>, visit: Visit) -> Response {
     let asked = visit.clone();
-    match away(move || page(&hub, &asked)).await {
+    match away(move || page(&site, &asked)).await {
         Ok(page) => respond(&visit, StatusCode::OK, &page),
         Err(failure) => failure.page(&visit),
     }

@@ -1,6 +1,6 @@
 //! What pages are made from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth::Auth;
@@ -22,6 +22,8 @@ pub struct Site {
     pub jobs: Option<Jobs>,
     /// Services outside that are asked about orders.
     pub(crate) outside: Arc<Outside>,
+    /// The data directory.
+    pub(crate) data: PathBuf,
     /// What is being written.
     pub(crate) drafts: Drafts,
 }
@@ -37,7 +39,7 @@ impl Site {
         key: Option<FileKey>,
         outside: Arc<Outside>,
     ) -> Site {
-        Site { hub, auth, jobs, outside, drafts: Drafts::at(data, key) }
+        Site { hub, auth, jobs, outside, data: data.to_owned(), drafts: Drafts::at(data, key) }
     }
 }
 

@@ -53,6 +53,12 @@ impl Changes {
         self.entries.push(json!({"request": request, "resource": resource}));
     }
 
+    /// A resource under the id it has, new or as a new version.
+    pub(crate) fn put(&mut self, resource: Value) {
+        let url = format!("{}/{}", type_of(&resource), resource["id"].as_str().unwrap_or_default());
+        self.entries.push(json!({"request": {"method": "PUT", "url": url}, "resource": resource}));
+    }
+
     /// The end of a resource, of the version that is named.
     pub(crate) fn delete(&mut self, reference: &str, version: &str) {
         let request = json!({"method": "DELETE", "url": reference, "ifMatch": format!("W/\"{version}\"")});

@@ -96,6 +96,17 @@ impl Work {
         }
     }
 
+    /// What it is, as the operation is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Work::Export(_) => "export",
+            Work::Import(_) => "import",
+            Work::Delete(_) => "bulk-delete",
+            Work::Erase(_) => "erase",
+        }
+    }
+
     /// The files it made, and how long they are.
     fn files(&self) -> Vec<(&str, u64)> {
         match self {
@@ -288,6 +299,12 @@ impl Jobs {
     #[must_use]
     pub fn job(&self, id: &str) -> Option<Job> {
         self.with(|jobs| jobs.iter().find(|e| e.job.id == id).map(|e| e.job.clone()))
+    }
+
+    /// All that are known: first those that wait and work, in their turn.
+    #[must_use]
+    pub fn all(&self) -> Vec<Job> {
+        self.with(|jobs| jobs.iter().map(|e| e.job.clone()).collect())
     }
 
     /// A file a finished job made.

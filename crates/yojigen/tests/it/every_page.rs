@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::browser::Browser;
 use crate::hub::{Hub, agent};
 use crate::npm;
+use crate::operator;
 use crate::pages::{community, someone};
 
 /// A first load is at most so large, in bytes.
@@ -46,6 +47,7 @@ fn all(id: &str) -> Vec<String> {
     let mut pages: Vec<String> =
         ["/", "/people?q=a", "/clinic", "/clinic?q=a", "/me", "/nothing"].map(str::to_owned).to_vec();
     pages.extend(of_person(id));
+    pages.extend(operator::PAGES.map(str::to_owned));
     for kind in ["problem", "allergy", "order", "result", "vaccine", "referral"] {
         pages.push(format!("/clinic/{id}/write/{kind}"));
     }

@@ -27,6 +27,7 @@ mod me;
 mod merge;
 mod npm;
 mod openapi;
+mod operator;
 mod pages;
 mod purge;
 mod queries;

@@ -270,12 +270,12 @@ fn without_a_good_token_there_is_nothing() {
         let answer = house.hub.send(method, path, &[], "");
         assert!([401, 303].contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.body);
     }
-    for page in ["/", "/people?q=a", "/patients/x", "/nothing"] {
+    for page in ["/hub", "/people?q=a", "/patients/x", "/nothing"] {
         let answer = house.visitor().get(page);
         assert_eq!(answer.status, 303, "{page}");
         assert_eq!(parameter(answer.header("location").unwrap(), "return").as_deref(), Some(page));
     }
-    for open in ["/ready", "/health", "/fhir/metadata", "/openapi.json"] {
+    for open in ["/", "/ready", "/health", "/fhir/metadata", "/openapi.json"] {
         assert_eq!(house.visitor().get(open).status, 200, "{open}");
     }
     for authorization in ["Bearer yja_guessed", "Bearer ", "Basic dGFybzp4", "Bearer a b"] {
