@@ -22,6 +22,8 @@ use crate::words::Words;
 /// Events on a page, and in one step of a table.
 const ON_A_PAGE: &str = "50";
 const AT_ONCE: &str = "1000";
+/// So many are named of whom or what an event is about.
+const NAMED: usize = 8;
 /// Events of a table at most.
 const MOST: usize = 10_000;
 const BASE: &str = "http://localhost/fhir";
@@ -40,6 +42,8 @@ struct Line {
     outcome: String,
     is_refused: bool,
     address: String,
+    /// How many more it is about than are named on the page.
+    more: usize,
 }
 
 /// What is asked for, as it stands in the form.
@@ -123,7 +127,10 @@ fn line(event: &Value, hub: &Hub, words: Words) -> Line {
         let who = &agent["who"];
         [&agent["name"], &who["display"], &who["reference"]].iter().map(|v| text(v)).find(|t| !t.is_empty())
     });
-    let address = list(event, "agent").find_map(|agent| agent["network"]["address"].as_str());
+    // By its number; the hub's own is by its name.
+    let mut networks =
+        list(event, "agent").map(|agent| &agent["network"]).filter(|network| network["type"] == "2");
+    let address = networks.find_map(|network| network["address"].as_str());
     let coded = list(event, "subtype").filter_map(|code| code["display"].as_str().or(code["code"].as_str()));
     let mut what: Vec<String> = coded.map(str::to_owned).collect();
     let mut about = Vec::new();
@@ -153,7 +160,15 @@ fn line(event: &Value, hub: &Hub, words: Words) -> Line {
         outcome: text(&event["outcomeDesc"]),
         is_refused: event["outcome"] != "0",
         address: address.unwrap_or_default().to_owned(),
+        more: 0,
     }
+}
+
+/// The same with as many named as a page takes.
+fn short(mut line: Line) -> Line {
+    line.more = line.about.len().saturating_sub(NAMED);
+    line.about.truncate(NAMED);
+    line
 }
 
 /// A page of events, and where the next begins.
@@ -192,7 +207,7 @@ fn draw(hub: &Hub, access: &Access, visit: &Visit) -> Result<AuditPage, Failure>
         shell: Shell::of(visit),
         places: places(visit),
         actions: ACTIONS.iter().map(action).collect(),
-        lines: found.iter().map(|event| line(event, hub, words)).collect(),
+        lines: found.iter().map(|event| short(line(event, hub, words))).collect(),
         table: address("/hub/audit.csv", &page),
         next,
         fault,

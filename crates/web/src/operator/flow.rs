@@ -4,7 +4,7 @@
 //! Every number is one count by the index with a bound of its own (`Hub::tally`); none of them names anybody, and a few
 //! are said to be a few.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::extract::State;
@@ -27,7 +27,9 @@ use crate::words::Words;
 
 /// Index rows and time one number may take.
 const ROWS: u64 = 300_000;
-const TIME: Duration = Duration::from_millis(150);
+const TIME: Duration = Duration::from_millis(60);
+/// Time all of them may take; those that are left are not counted.
+const TIME_OF_ALL: Duration = Duration::from_millis(300);
 /// Days that are drawn.
 const DAYS: i64 = 14;
 /// Organisations to choose from, and places of one that are counted.
@@ -126,12 +128,16 @@ struct Counting<'s> {
     site: &'s Site,
     record: Record,
     words: Words,
+    began: Instant,
     /// `Organization/1`, if one is chosen.
     organisation: Option<String>,
 }
 
 impl Counting<'_> {
     fn tally(&self, type_name: &str, pairs: &[(&str, &str)]) -> Result<Tally, Failure> {
+        if self.began.elapsed() > TIME_OF_ALL {
+            return Ok(Tally::Costly);
+        }
         let pairs: Vec<Pair> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let resource_type = fhir::r4().known_resource_type(type_name).map_err(super::refused)?;
         let request =
@@ -278,7 +284,7 @@ fn draw(site: &Site, access: Access, visit: &Visit) -> Result<FlowPage, Failure>
     };
     let organisations = found.resources.iter().map(choice).collect();
     let organisation = Some(&chosen).filter(|id| !id.is_empty()).map(|id| format!("Organization/{id}"));
-    let counting = Counting { site, record, words, organisation };
+    let counting = Counting { site, record, words, began: Instant::now(), organisation };
     let on = as_of.day.unwrap_or(present);
     Ok(FlowPage {
         shell: Shell::of(visit),
