@@ -36,6 +36,8 @@ pub(crate) struct Record {
 pub(crate) struct Found {
     /// The resources, in order.
     pub(crate) resources: Vec<Resource>,
+    /// What the search's includes add.
+    pub(crate) included: Vec<Resource>,
     /// How many there are in all, if known.
     pub(crate) total: Option<u64>,
     /// Where the next ones begin, if there are more.
@@ -94,7 +96,8 @@ impl Record {
         query.as_of = Some(self.moment);
         let answer = self.hub.search(&self.access, query, Budget::new(ROWS, TIME))?;
         let resources = answer.matches.iter().filter_map(parsed).collect();
-        Ok(Found { resources, total: answer.total, next: answer.next })
+        let included = answer.included.iter().filter_map(parsed).collect();
+        Ok(Found { resources, included, total: answer.total, next: answer.next })
     }
 
     /// A person's resources of a type, at most so many, in an order.
