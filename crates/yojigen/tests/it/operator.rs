@@ -353,3 +353,23 @@ fn every_page_is_small_and_well_on_every_screen_and_the_state_is_drawn_anew() {
     std::thread::sleep(Duration::from_secs(6));
     assert_eq!(browser.text("return document.querySelector('.hub-facts').dataset.old"), "1");
 }
+
+#[test]
+fn what_is_for_who_is_signed_in_is_well_on_every_screen() {
+    let house = house();
+    for (width, scheme, language) in [(320, "dark", "en"), (1440, "light", "ja")] {
+        let browser = Browser::open(width, language);
+        browser.prefer("prefers-color-scheme", scheme);
+        browser.go(&format!("{}/", house.root()));
+        is_well(&browser, &format!("the first page for everyone at {width} px"));
+        browser.go(&format!("{}/auth/sign-in?return=%2Fhub", house.root()));
+        browser.type_into("#login", "ope");
+        browser.type_into("#password", &format!("{}\n", crate::auth::PASSWORD));
+        browser.until("return location.pathname === '/hub' && document.readyState === 'complete'");
+        for page in PAGES {
+            browser.go(&format!("{}{page}", house.root()));
+            browser.script("document.querySelectorAll('details').forEach(d => { d.open = true; })");
+            is_well(&browser, &format!("{page} at {width} px"));
+        }
+    }
+}
