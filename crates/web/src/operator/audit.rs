@@ -115,11 +115,18 @@ fn list<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
     value[name].as_array().into_iter().flatten()
 }
 
+/// The login of a user who is known by nothing but their id.
+fn login(site: &Site, id: &str) -> Option<String> {
+    let user = site.auth.as_ref().filter(|_| auth::is_id(id))?.user(id).ok()??;
+    Some(user.login)
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn line(event: &Value, hub: &Hub, words: Words) -> Line {
+fn line(event: &Value, site: &Site, words: Words) -> Line {
+    let hub = &site.hub;
     let recorded = text(&event["recorded"]);
     let moment = fhir::DateTime::parse(&recorded).map(|date| date.interval(hub.zone()).0);
     let asks = list(event, "agent").find(|agent| agent["requestor"] == true);
@@ -135,7 +142,10 @@ fn line(event: &Value, hub: &Hub, words: Words) -> Line {
     let mut what: Vec<String> = coded.map(str::to_owned).collect();
     let mut about = Vec::new();
     for entity in list(event, "entity") {
-        let reference = text(&entity["what"]["reference"]);
+        let named = &entity["what"];
+        // What is no resource is said by its name alone.
+        let reference =
+            named["reference"].as_str().or(named["display"].as_str()).unwrap_or_default().to_owned();
         if !reference.is_empty() && !about.contains(&reference) {
             about.push(reference);
         }
@@ -151,7 +161,7 @@ fn line(event: &Value, hub: &Hub, words: Words) -> Line {
     Line {
         when: moment.map(|at| written_moment(at, hub.zone(), words)).unwrap_or_default(),
         recorded,
-        who: who.flatten().unwrap_or_default(),
+        who: who.flatten().map(|who| login(site, &who).unwrap_or(who)).unwrap_or_default(),
         reference: asks.map(|agent| text(&agent["who"]["reference"])).unwrap_or_default(),
         action: words.say_code("hub-action", &action).unwrap_or(action),
         what: what.join(" "),
@@ -186,7 +196,8 @@ fn events(hub: &Hub, access: &Access, pairs: &[Pair]) -> Result<(Vec<Value>, Opt
     Ok((found, cursor))
 }
 
-fn draw(hub: &Hub, access: &Access, visit: &Visit) -> Result<AuditPage, Failure> {
+fn draw(site: &Site, access: &Access, visit: &Visit) -> Result<AuditPage, Failure> {
+    let hub = &site.hub;
     let (words, sought) = (visit.words, sought(visit));
     let pairs = sought.search(ON_A_PAGE, visit.value("cursor"));
     let (found, next, fault) = match events(hub, access, &pairs) {
@@ -207,7 +218,7 @@ fn draw(hub: &Hub, access: &Access, visit: &Visit) -> Result<AuditPage, Failure>
         shell: Shell::of(visit),
         places: places(visit),
         actions: ACTIONS.iter().map(action).collect(),
-        lines: found.iter().map(|event| short(line(event, hub, words))).collect(),
+        lines: found.iter().map(|event| short(line(event, site, words))).collect(),
         table: address("/hub/audit.csv", &page),
         next,
         fault,
@@ -222,7 +233,7 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     }
     let asked = visit.clone();
     let target = "AuditEvent".to_owned();
-    match audited(site.hub, &visit, target, move |hub, access| draw(&hub, &access, &asked)).await {
+    match audited(site.hub.clone(), &visit, target, move |_, access| draw(&site, &access, &asked)).await {
         Ok(page) => respond(&visit, StatusCode::OK, &page),
         Err(failure) => failure.page(&visit),
     }
@@ -233,7 +244,8 @@ fn cell(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
-fn table(hub: &Hub, access: &Access, visit: &Visit) -> Result<Vec<u8>, Failure> {
+fn table(site: &Site, access: &Access, visit: &Visit) -> Result<Vec<u8>, Failure> {
+    let hub = &site.hub;
     let (words, sought) = (visit.words, sought(visit));
     let broken = |_| super::refused("the table could not be written");
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -243,7 +255,7 @@ fn table(hub: &Hub, access: &Access, visit: &Visit) -> Result<Vec<u8>, Failure> 
     while written < MOST {
         let (found, next) = events(hub, access, &sought.search(AT_ONCE, cursor.as_deref()))?;
         for event in found.iter().take(MOST - written) {
-            let line = line(event, hub, words);
+            let line = line(event, site, words);
             let about = line.about.join(" ");
             let cells = [
                 &line.recorded,
@@ -274,7 +286,7 @@ pub(super) async fn csv(State(site): State<Site>, visit: Visit) -> Response {
     }
     let asked = visit.clone();
     let target = "AuditEvent".to_owned();
-    match audited(site.hub, &visit, target, move |hub, access| table(&hub, &access, &asked)).await {
+    match audited(site.hub.clone(), &visit, target, move |_, access| table(&site, &access, &asked)).await {
         Ok(bytes) => {
             let headers: [(HeaderName, &str); 4] = [
                 (header::CONTENT_TYPE, "text/csv; charset=utf-8"),

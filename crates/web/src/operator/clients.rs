@@ -141,7 +141,7 @@ pub(super) async fn act(State(site): State<Site>, form: Form) -> Response {
         return Failure::NotFor.page(&visit);
     }
     let Some(auth) = site.auth.clone() else { return Failure::NothingHere.page(&visit) };
-    let target = format!("clients/{}", form.field("id"));
+    let target = format!("clients/{}/{}", form.field("id"), form.field("action"));
     let done = audited(site.hub.clone(), &visit, target, move |_, _| {
         perform(&auth, &asked(&form)?).map_err(Failure::Refused)
     });

@@ -152,6 +152,14 @@ async fn show(site: &Site, visit: &Visit, outcome: Outcome, status: StatusCode) 
     }
 }
 
+/// What the ledger says was done to whom: who gave whom which roles, and who made a link for whom.
+fn target(form: &Form) -> String {
+    let roles: Vec<&str> = form.all("role").collect();
+    let short = |text: &str| text.chars().take(100).collect::<String>();
+    let parts = [short(form.field("login")), short(form.field("action")), short(&roles.join(","))];
+    format!("users/{}", parts.join("/").trim_end_matches('/'))
+}
+
 /// What a form asks for; why not, if it does not.
 fn asked(form: &Form, auth: &Auth) -> Result<Task, Failure> {
     let login = form.field("login").to_owned();
@@ -196,8 +204,7 @@ pub(super) async fn act(State(site): State<Site>, form: Form) -> Response {
         return Failure::NotFor.page(&visit);
     }
     let Some(auth) = site.auth.clone() else { return Failure::NothingHere.page(&visit) };
-    // It is told in the ledger who gave whom which roles.
-    let target = format!("users/{}", form.field("login"));
+    let target = target(&form);
     let done = audited(site.hub.clone(), &visit, target, move |_, _| {
         perform(&auth, &asked(&form, &auth)?).map_err(Failure::Refused)
     });

@@ -134,7 +134,7 @@ fn an_export_holds_what_the_hub_held() {
 }
 
 /// Serves files from memory until it is dropped; each path and its bytes.
-fn file_server(files: Vec<(&'static str, Vec<u8>)>) -> String {
+pub(crate) fn file_server(files: Vec<(&'static str, Vec<u8>)>) -> String {
     use std::io::{BufRead as _, BufReader, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

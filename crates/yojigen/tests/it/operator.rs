@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::auth::House;
 use crate::auth::visitor::{Visitor, field, written};
 use crate::browser::Browser;
+use crate::bulk::file_server;
 use crate::hub::{Answer, agent};
 use crate::pages::{community, is_well};
 
@@ -149,6 +150,11 @@ fn somebody_is_invited_given_roles_and_let_in_no_more() {
         200
     );
     assert_eq!(house.visitor().sign_in("hanako", crate::auth::PASSWORD, "/").status, 303);
+    // It is kept who did it.
+    let done = house.signed_in("aud").get("/hub/audit?lang=en").body;
+    for deed in ["users/newcomer/invite/clinician", "users/hanako/roles/registrar", "users/hanako/disable"] {
+        assert!(done.contains(deed), "{deed}: {done}");
+    }
     // Nobody locks themselves out.
     for pairs in [
         &[("action", "disable"), ("login", "ope")][..],
@@ -275,15 +281,25 @@ fn a_refused_resource_is_shown_mended_and_sent_again() {
     let hub = community(folder.path());
     let root = hub.base.trim_end_matches("/fhir").to_owned();
     let mut anyone = Visitor::new(&root);
-    // A deletion is a job; while it runs or when it is done it stands in the list.
-    let answer = hub.send("GET", "$export?_type=Organization", &[("prefer", "respond-async")], "");
+    let line = |id: &str, day: &str| {
+        format!("{{\"resourceType\":\"Patient\",\"id\":\"{id}\",\"birthDate\":\"{day}\"}}\n")
+    };
+    let file = [line("taken", "1970-05-01"), line("mended", "1st of May")].concat();
+    let files = file_server(vec![("/a.ndjson", file.into_bytes())]);
+    let manifest =
+        format!(r#"{{"inputFormat":"application/fhir+ndjson","input":[{{"url":"{files}/a.ndjson"}}]}}"#);
+    let answer = hub.send("POST", "$import", &[("prefer", "respond-async")], &manifest);
     assert_eq!(answer.status, 202, "{}", answer.body);
     let id = answer.header("content-location").unwrap().rsplit('/').next().unwrap().to_owned();
     let until = Instant::now() + Duration::from_secs(20);
-    while !anyone.get(&format!("/hub/jobs/{id}")).body.contains("Organization.ndjson") {
+    while !anyone.get(&format!("/hub/jobs/{id}")).body.contains("errors.ndjson") {
         assert!(Instant::now() < until, "{}", anyone.get(&format!("/hub/jobs/{id}")).body);
         std::thread::sleep(Duration::from_millis(50));
     }
+    let shown = anyone.get(&format!("/hub/jobs/{id}?lang=en")).body;
+    assert!(shown.contains("1 resource was refused") && shown.contains("line 2: "), "{shown}");
+    assert!(anyone.get("/hub/jobs?lang=en").body.contains("Import"));
+    assert_eq!((hub.get("Patient/taken").0, hub.get("Patient/mended").0), (200, 404));
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", root.as_str())];
     let mut again = |resource: &str| {
         let body = written(&[("resource", resource)]);
@@ -336,4 +352,24 @@ fn every_page_is_small_and_well_on_every_screen_and_the_state_is_drawn_anew() {
     browser.script("document.querySelector('.hub-facts').dataset.old = '1'");
     std::thread::sleep(Duration::from_secs(6));
     assert_eq!(browser.text("return document.querySelector('.hub-facts').dataset.old"), "1");
+}
+
+#[test]
+fn what_is_for_who_is_signed_in_is_well_on_every_screen() {
+    let house = house();
+    for (width, scheme, language) in [(320, "dark", "en"), (1440, "light", "ja")] {
+        let browser = Browser::open(width, language);
+        browser.prefer("prefers-color-scheme", scheme);
+        browser.go(&format!("{}/", house.root()));
+        is_well(&browser, &format!("the first page for everyone at {width} px"));
+        browser.go(&format!("{}/auth/sign-in?return=%2Fhub", house.root()));
+        browser.type_into("#login", "ope");
+        browser.type_into("#password", &format!("{}\n", crate::auth::PASSWORD));
+        browser.until("return location.pathname === '/hub' && document.readyState === 'complete'");
+        for page in PAGES {
+            browser.go(&format!("{}{page}", house.root()));
+            browser.script("document.querySelectorAll('details').forEach(d => { d.open = true; })");
+            is_well(&browser, &format!("{page} at {width} px"));
+        }
+    }
 }

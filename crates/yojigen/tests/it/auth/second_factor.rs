@@ -158,7 +158,7 @@ fn it_is_set_up_in_a_browser() {
     let house = with_operator(REQUIRED);
     for (width, language) in [(320, "ja"), (1280, "en")] {
         let browser = Browser::open(width, language);
-        browser.go(&format!("{}/", house.root()));
+        browser.go(&format!("{}/people", house.root()));
         browser.type_into("#login", "ope");
         browser.type_into("#password", &format!("{PASSWORD}\n"));
         browser.until("return location.pathname === '/auth/account' && document.readyState === 'complete'");
