@@ -164,3 +164,4 @@ override-monitored = It will be monitored
 override-told = The patient was told and agrees
 deed-inform = Told
 done-inform = It is recorded that the patient was told; they see it from now on.
+unit = Unit

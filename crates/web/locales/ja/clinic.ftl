@@ -164,3 +164,4 @@ override-monitored = 検査・観察しながら使う
 override-told = 患者さんに説明し同意を得た
 deed-inform = 説明した
 done-inform = 患者さんに説明したことを記録しました。本人の画面にも表示されます。
+unit = 単位

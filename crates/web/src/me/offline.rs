@@ -43,7 +43,7 @@ pub(super) async fn manifest(visit: Visit) -> Response {
     });
     let headers = [
         (header::CONTENT_TYPE, "application/manifest+json"),
-        (header::CACHE_CONTROL, "no-cache"),
+        (header::CACHE_CONTROL, "no-store"),
         (header::VARY, "Accept-Language, Cookie"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
@@ -54,7 +54,7 @@ pub(super) async fn manifest(visit: Visit) -> Response {
 pub(super) async fn worker() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-cache"),
+        (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'self'"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];

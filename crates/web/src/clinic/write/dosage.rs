@@ -21,7 +21,7 @@ fn japanese(usage: &str) -> Option<(serde_json::Number, String, Option<u32>)> {
 fn english(usage: &str) -> Option<(serde_json::Number, String, Option<u32>)> {
     let lower = usage.to_ascii_lowercase();
     let (number, rest) = number(&lower)?;
-    let unit: String = rest.trim_start().chars().take_while(|c| c.is_alphabetic()).take(20).collect();
+    let unit: String = rest.trim_start().chars().take_while(char::is_ascii_alphabetic).take(20).collect();
     let times =
         [("once", 1), ("twice", 2), ("three times", 3), ("four times", 4), ("daily", 1), ("every day", 1)];
     let times = times.iter().find(|(word, _)| lower.contains(word)).map(|(_, times)| *times);
