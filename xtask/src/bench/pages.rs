@@ -24,7 +24,6 @@ const NOTES: usize = 49;
 /// The pages of a patient.
 const PAGES: &[&str] = &[
     "/clinic/big",
-    "/clinic/big?as_of=2024-01-01",
     "/clinic/big/trends",
     "/clinic/big/write/note",
     "/clinic/big/write/medicine",
