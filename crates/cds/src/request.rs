@@ -41,12 +41,6 @@ fn text(object: &Value, name: &str, place: &str) -> Result<String, Failure> {
     }
 }
 
-/// Whether a text can be the id of a resource.
-fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
-}
-
 /// One resource.
 fn resource(value: &Value, place: &str) -> Result<Resource, Failure> {
     fhir::json::parse(value.to_string().as_bytes(), &Limits::default()).map_err(|issues| {
@@ -94,7 +88,7 @@ impl Call {
         };
         let whole = Value::Object(context.clone());
         let patient = text(&whole, "patientId", "context.")?;
-        if !is_id(&patient) {
+        if !fhir::primitive::is_id(&patient) {
             return Err(wrong("context.patientId", "this takes the id of a Patient, without its type"));
         }
         let mut orders = Vec::new();

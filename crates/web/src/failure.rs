@@ -89,6 +89,19 @@ impl Failure {
         }
     }
 
+    /// What stands beside a form that was refused, and the status; another failure is a page of its own.
+    pub(crate) fn on_form(self) -> Result<(String, StatusCode), Failure> {
+        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        match self {
+            Failure::Refused(refusal) => Ok((refusal.description, status)),
+            Failure::Hub(failure) => {
+                let first = failure.issues.into_iter().next();
+                Ok((first.map(|issue| issue.diagnostics).unwrap_or_default(), status))
+            }
+            other => Err(other),
+        }
+    }
+
     /// The failure as a page.
     pub(crate) fn page(self, visit: &Visit) -> Response {
         let words = visit.words;

@@ -19,6 +19,7 @@
 
 mod assets;
 mod audit;
+mod bedside;
 mod birth_date;
 mod calendar;
 mod chart;

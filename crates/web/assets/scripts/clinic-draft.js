@@ -9,7 +9,8 @@ for (const form of document.querySelectorAll('form[data-drafts]')) {
   const state = form.querySelector('.draft-state');
   const conflict = form.querySelector('.draft-conflict');
   const windowName = crypto.randomUUID();
-  const own = new Set(['draft', 'revision', 'action', 'pick', 'override']);
+  form.elements.namedItem('window').value = windowName;
+  const own = new Set(['draft', 'revision', 'window', 'action', 'pick', 'override']);
   let revision = Number(form.elements.namedItem('revision').value);
   let isBusy = false;
   let isWanted = false;

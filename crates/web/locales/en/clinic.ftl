@@ -165,3 +165,4 @@ override-told = The patient was told and agrees
 deed-inform = Told
 done-inform = It is recorded that the patient was told; they see it from now on.
 unit = Unit
+bring-back = Bring it back

@@ -165,3 +165,4 @@ override-told = 患者さんに説明し同意を得た
 deed-inform = 説明した
 done-inform = 患者さんに説明したことを記録しました。本人の画面にも表示されます。
 unit = 単位
+bring-back = 元に戻す

@@ -19,14 +19,15 @@ use fhir::Resource;
 use hub::{Access, Hub};
 use search::Zone;
 
-use self::as_of::{AsOf, AsOfView};
+use self::as_of::AsOfView;
 use self::lists::{Allergy, Problem, Report, Vaccine};
 use self::medicines::Medicines;
 use self::span::Span;
 use self::timeline::Timeline;
 use self::trends::Results;
 use crate::audit::audited;
-use crate::calendar::{Day, today, written_moment};
+use crate::bedside::Bedside;
+use crate::calendar::{Day, written_moment};
 use crate::failure::Failure;
 use crate::person::Person;
 use crate::record::Record;
@@ -132,32 +133,9 @@ struct ChartPage {
     is_cut: bool,
 }
 
-/// Whether a text can be an id; anything else is nobody's.
-pub(crate) fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
-}
-
 fn page(hub: Hub, access: Access, visit: &Visit, id: &str) -> Result<ChartPage, Failure> {
-    let words = visit.words;
-    let zone = hub.zone().clone();
-    let present = today(&zone);
-    let as_of = AsOf::read(visit.value("as_of"), &zone)?;
-    if !is_id(id) {
-        return Err(Failure::NoSuchPerson);
-    }
-    let record = Record::of(hub, access, as_of.moment);
-    let Some(patient) = record.read("Patient", id)? else {
-        let is_known_now = as_of.moment.is_some()
-            && Record::of(record.hub, record.access, None).read("Patient", id)?.is_some();
-        return Err(if is_known_now {
-            Failure::NotKnownThen(visit.path.clone())
-        } else {
-            Failure::NoSuchPerson
-        });
-    };
+    let Bedside { record, as_of, zone, present, on, words, patient } = Bedside::of(hub, access, visit, id)?;
     let fetched = Fetched::of(&record, id)?;
-    let on = as_of.day.unwrap_or(present);
     let span = Span::ending(on, fetched.latest(&zone, on));
     let pen = Pen { words, zone: &zone, on, span };
     let (problems, past_problems) = lists::problems(&fetched.conditions, pen);

@@ -6,10 +6,10 @@ use fhir::IssueType;
 use hub::{Hub, InformRequest, Kind, WriteOptions};
 use serde_json::{Value, json};
 
-use super::bedside::Bedside;
 use super::is_clinician;
 use super::write::go;
 use crate::audit::audited;
+use crate::bedside::Bedside;
 use crate::failure::Failure;
 use crate::form::Form;
 use crate::visit::Visit;
@@ -48,7 +48,7 @@ fn refused(message: &str) -> Failure {
 
 /// The patient was told of a diagnosis.
 fn inform(bedside: &Bedside, form: &Form) -> Result<&'static str, Failure> {
-    let id = form.field("reference").strip_prefix("Condition/").filter(|id| super::bedside::is_id(id));
+    let id = form.field("reference").strip_prefix("Condition/").filter(|id| fhir::primitive::is_id(id));
     let id = id.ok_or_else(|| refused("a diagnosis is told, nothing else"))?;
     let found = bedside.record.read("Condition", id)?.ok_or(Failure::NothingHere)?;
     if found.root().text_at("subject.reference").as_deref() != Some(bedside.reference().as_str()) {
@@ -73,7 +73,7 @@ fn act_on(bedside: &Bedside, form: &Form) -> Result<&'static str, Failure> {
     };
     let id = form.field("reference").strip_prefix(type_name).and_then(|rest| rest.strip_prefix('/'));
     let id =
-        id.filter(|id| super::bedside::is_id(id)).ok_or_else(|| refused("it is done to something else"))?;
+        id.filter(|id| fhir::primitive::is_id(id)).ok_or_else(|| refused("it is done to something else"))?;
     let Some((mut resource, version)) = bedside.record.to_change(type_name, id)? else {
         return Err(Failure::NothingHere);
     };

@@ -6,12 +6,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use hub::Hub;
 
-use super::bedside::Bedside;
 use super::kind::Kind;
 use super::present::{Next, Paper, Taken, next, papers, taken};
 use super::results::{self, Line};
 use super::write::Panel;
 use crate::audit::audited;
+use crate::bedside::Bedside;
 use crate::calendar::written_moment;
 use crate::chart::as_of::AsOfView;
 use crate::chart::lists::{self, Allergy};
@@ -164,6 +164,8 @@ pub(crate) struct PatientPage {
     pub(crate) chart: ChartView,
     pub(crate) panel: Option<Panel>,
     pub(crate) said: Option<String>,
+    /// Where what was thrown away comes back.
+    pub(crate) back: Option<String>,
 }
 
 /// Answers with the screen.
@@ -174,7 +176,10 @@ pub(crate) async fn chart(State(hub): State<Hub>, Path(id): Path<String>, visit:
         let bedside = Bedside::of(hub, access, &asked, &id)?;
         let done = asked.value("done").filter(|done| Kind::of(done).is_some() || super::act::is_deed(done));
         let said = done.map(|done| asked.words.say(&format!("done-{done}")));
-        Ok(PatientPage { chart: view(&bedside, None)?, shell: Shell::of(&asked), panel: None, said })
+        let thrown = asked.value("kind").and_then(Kind::of).zip(asked.value("draft"));
+        let back = thrown.filter(|(_, draft)| done == Some("discard") && crate::drafts::is_id(draft));
+        let back = back.map(|(kind, draft)| format!("/clinic/{id}/write/{}?draft={draft}", kind.name()));
+        Ok(PatientPage { chart: view(&bedside, None)?, shell: Shell::of(&asked), panel: None, said, back })
     });
     match drawn.await {
         Ok(page) => respond_with_scripts(&visit, StatusCode::OK, &page, ""),

@@ -1,16 +1,15 @@
 //! Finding a code by a few letters, frequent ones first: `/clinic/codes?of=problem&q=tou`.
 //!
-//! What is suggested are the lists that come with the program, and whatever this hub's record is coded with often enough
-//! that it says nothing of anybody.
+//! What is suggested are the lists that come with the program, and whatever this hub's record is coded with for so many
+//! persons that it says nothing of anybody.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use fhir::NodeRef;
 use hub::{Access, Hub};
 use search::normalize;
 use serde::Serialize;
@@ -27,7 +26,7 @@ const MOST: usize = 10;
 /// Resources that are looked at for what is frequent, the newest, and how long what they say is believed.
 const LOOKED_AT: usize = 1000;
 const FRESH: Duration = Duration::from_secs(600);
-/// A code that is not in a list is suggested from so many uses on.
+/// A code that is not in a list is suggested if so many persons have it.
 const FREQUENT: u32 = 5;
 /// Characters taken of what is typed.
 const LONGEST: usize = 60;
@@ -111,7 +110,7 @@ fn hiragana(c: char) -> char {
     char::from_u32(u32::from(c) - 0x60).unwrap_or(c)
 }
 
-/// How often each code is used, and what it is called.
+/// How many persons each code is used of, and what it is called.
 type Uses = HashMap<(String, String), (u32, String)>;
 
 fn uses(hub: &Hub, kind: Kind) -> Uses {
@@ -135,24 +134,26 @@ fn counted(hub: &Hub, kind: Kind) -> Uses {
     // What is counted here leaves the hub only as a code that many have.
     let record = Record::of(hub.clone(), Access::open("codes"), None);
     let found = record.search(name, &[("_sort", "-_lastUpdated")], LOOKED_AT).unwrap_or_default();
-    let mut uses = Uses::new();
+    let mut persons: HashMap<(String, String), (BTreeSet<String>, String)> = HashMap::new();
     for resource in &found.resources {
-        let Some(concept) = resource.root().path(path) else { continue };
+        let root = resource.root();
+        let whose = ["subject.reference", "patient.reference"].iter().find_map(|path| root.text_at(path));
+        let (Some(concept), Some(whose)) = (root.path(path), whose) else { continue };
         for coding in concept.all("coding") {
-            note(&mut uses, concept, coding);
+            let (Some(system), Some(code)) = (coding.text_at("system"), coding.text_at("code")) else {
+                continue;
+            };
+            let of_code = persons.entry((system.into_owned(), code.into_owned())).or_default();
+            of_code.0.insert(whose.clone().into_owned());
+            if of_code.1.is_empty() {
+                of_code.1 = coding.text_at("display").map(String::from).unwrap_or_default();
+            }
         }
     }
-    uses
-}
-
-fn note(uses: &mut Uses, concept: NodeRef<'_>, coding: NodeRef<'_>) {
-    let (Some(system), Some(code)) = (coding.text_at("system"), coding.text_at("code")) else { return };
-    let entry = uses.entry((system.into_owned(), code.into_owned())).or_default();
-    entry.0 += 1;
-    if entry.1.is_empty() {
-        let name = coding.text_at("display").or_else(|| concept.text_at("text"));
-        entry.1 = name.map(String::from).unwrap_or_default();
-    }
+    let counted = |(persons, name): (BTreeSet<String>, String)| {
+        (u32::try_from(persons.len()).unwrap_or(u32::MAX), name)
+    };
+    persons.into_iter().map(|(code, of_code)| (code, counted(of_code))).collect()
 }
 
 /// What is meant by a few letters, likeliest first.

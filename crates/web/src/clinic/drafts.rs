@@ -7,7 +7,6 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::bedside::is_id;
 use super::kind::Kind;
 use super::{is_clinician, writer};
 use crate::drafts::{Draft, LARGEST, Save, Saved, Writer};
@@ -15,6 +14,7 @@ use crate::failure::{Failure, away};
 use crate::record::Record;
 use crate::site::Site;
 use crate::visit::Visit;
+use fhir::primitive::is_id;
 
 /// What a window sends.
 #[derive(Deserialize)]
@@ -73,7 +73,8 @@ pub(crate) async fn save(
     answer(
         away(move || {
             may(&site, &visit, &patient)?;
-            let saved = site.drafts.save(&patient, kind.name(), &sent.id, &who, sent.save);
+            let save = Save { window: sent.window.clone(), ..sent.save };
+            let saved = site.drafts.save(&patient, kind.name(), &sent.id, &who, save);
             let (state, draft) = match saved.map_err(not_saved)? {
                 Saved::Stored(draft) => ("stored", draft),
                 Saved::Merged(draft) => ("merged", draft),

@@ -8,7 +8,6 @@
 //! * [`print`]: the referral letter and the summary, on paper.
 
 mod act;
-mod bedside;
 mod chart;
 mod codes;
 mod drafts;

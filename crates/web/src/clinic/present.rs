@@ -2,7 +2,7 @@
 
 use fhir::{NodeRef, Reference, Resource};
 
-use super::bedside::Bedside;
+use crate::bedside::Bedside;
 use crate::calendar::Day;
 use crate::chart::Pen;
 use crate::concept;

@@ -7,14 +7,15 @@ use axum::response::Response;
 use fhir::{NodeRef, Resource};
 use hub::Hub;
 
-use super::bedside::{Bedside, is_id};
 use super::chart::{ChartView, named, view};
 use super::is_clinician;
 use crate::audit::audited;
+use crate::bedside::Bedside;
 use crate::calendar::Day;
 use crate::failure::Failure;
 use crate::shell::{Shell, respond};
 use crate::visit::Visit;
+use fhir::primitive::is_id;
 
 /// An institution as it stands at the head of a letter.
 #[derive(Debug, Default)]

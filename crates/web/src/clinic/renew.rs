@@ -8,13 +8,13 @@ use fhir::date_time::format_instant;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::bedside::Bedside;
 use super::chart::{ChartView, view};
 use super::present::Taken;
 use super::safety::{self, Checked};
 use super::write::{go, half_width};
 use super::{is_clinician, writer};
 use crate::audit::audited;
+use crate::bedside::Bedside;
 use crate::drafts::new_id;
 use crate::failure::Failure;
 use crate::form::Form;
@@ -129,7 +129,7 @@ fn posted(bedside: &Bedside, visit: &Visit, form: &Form) -> Result<Option<RenewP
     let why = form.given("override").filter(|why| safety::REASONS.contains(why));
     let mut all = Checked::default();
     for reference in form.all("medicine").take(MOST) {
-        let id = reference.strip_prefix("MedicationRequest/").filter(|id| super::bedside::is_id(id));
+        let id = reference.strip_prefix("MedicationRequest/").filter(|id| fhir::primitive::is_id(id));
         let found = id.map(|id| bedside.record.to_change("MedicationRequest", id)).transpose()?.flatten();
         let Some((mut old, version)) = found else { return again("fault-gone") };
         if old["subject"]["reference"].as_str() != Some(bedside.reference().as_str()) {
@@ -158,7 +158,8 @@ fn posted(bedside: &Bedside, visit: &Visit, form: &Form) -> Result<Option<RenewP
         return Ok(Some(page));
     }
     if let Some(once) = form.given("once") {
-        changes.once(&[b"renew", once.as_bytes()]);
+        let chosen = form.all("medicine").collect::<Vec<_>>().join(" ");
+        changes.once(&[b"renew", once.as_bytes(), chosen.as_bytes(), form.field("days").as_bytes()]);
     }
     changes.commit(&bedside.record.hub, &bedside.record.access)?;
     Ok(None)

@@ -7,7 +7,7 @@ use safety::{Facts, Language, Report, Rules, Severity, State};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::bedside::Bedside;
+use crate::bedside::Bedside;
 use crate::failure::Failure;
 use crate::words::Words;
 

@@ -11,7 +11,7 @@
 mod merge;
 mod presence;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -70,6 +70,12 @@ pub(crate) struct Draft {
     pub(crate) fields: Fields,
     #[serde(default)]
     pub(crate) kept: Vec<Kept>,
+    /// The window that saved it last, by a name of its own.
+    #[serde(default)]
+    pub(crate) window: String,
+    /// Whether it was thrown away; it can be brought back until it goes.
+    #[serde(default)]
+    pub(crate) is_thrown: bool,
 }
 
 /// Who writes.
@@ -91,6 +97,9 @@ pub(crate) struct Save {
     pub(crate) was: Fields,
     /// Its fields now.
     pub(crate) fields: Fields,
+    /// The window it is written in.
+    #[serde(default)]
+    pub(crate) window: String,
 }
 
 /// What came of saving.
@@ -108,11 +117,14 @@ pub(crate) enum Saved {
 #[derive(Clone)]
 pub(crate) struct Drafts(Arc<Inner>);
 
+/// The files of each who began one.
+type Index = HashMap<String, BTreeSet<PathBuf>>;
+
 struct Inner {
     folder: PathBuf,
     key: Option<FileKey>,
-    /// One writer at a time: a save is a read and a write.
-    turn: Mutex<()>,
+    /// One writer at a time: a save is a read and a write. Where each writer's drafts are.
+    turn: Mutex<Index>,
     presences: Presences,
 }
 
@@ -139,8 +151,15 @@ pub fn erase_drafts(data: &Path, patients: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-fn is_id(text: &str) -> bool {
+/// Whether a text can be a draft's id.
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn newest_first(drafts: impl Iterator<Item = Draft>) -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = drafts.filter(|draft| !draft.is_thrown).collect();
+    drafts.sort_by_key(|draft| std::cmp::Reverse(draft.saved));
+    drafts
 }
 
 impl Drafts {
@@ -149,22 +168,28 @@ impl Drafts {
         let folder = data.join("drafts");
         let drafts =
             Drafts(Arc::new(Inner { folder, key, turn: Mutex::default(), presences: Presences::default() }));
-        drafts.sweep();
+        drafts.look_through();
         drafts
     }
 
-    /// Removes what was not touched for thirty days.
-    fn sweep(&self) {
+    /// Looks through every draft once: what was not touched for thirty days goes, what was written before the hub was
+    /// encrypted is encrypted, and whose each is is remembered.
+    fn look_through(&self) {
+        let mut index = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok(persons) = fs::read_dir(&self.0.folder) else { return };
-        for person in persons.flatten() {
-            let Ok(files) = fs::read_dir(person.path()) else { continue };
-            for file in files.flatten() {
-                let touched = file.metadata().and_then(|m| m.modified()).ok();
-                let age = touched.and_then(|t| SystemTime::now().duration_since(t).ok());
-                if age.is_some_and(|age| age.as_secs() > LASTS) {
-                    // What cannot be removed now is removed another day.
-                    let _ = fs::remove_file(file.path());
+        let files = persons.flatten().filter_map(|person| fs::read_dir(person.path()).ok()).flatten();
+        for file in files.flatten() {
+            let path = file.path();
+            let touched = file.metadata().and_then(|m| m.modified()).ok();
+            let age = touched.and_then(|t| SystemTime::now().duration_since(t).ok());
+            if age.is_some_and(|age| age.as_secs() > LASTS) {
+                // What cannot be removed now is removed another day.
+                let _ = fs::remove_file(path);
+            } else if let Some((draft, is_plain)) = self.read_as_is(&path) {
+                if is_plain && self.0.key.is_some() && self.write(&draft).is_err() {
+                    tracing::warn!("a draft could not be encrypted; it is as soon as it is saved again");
                 }
+                index.entry(draft.author).or_default().insert(path);
             }
         }
     }
@@ -174,14 +199,24 @@ impl Drafts {
     }
 
     fn read(&self, path: &Path) -> Option<Draft> {
-        let mut bytes = Vec::new();
-        let file = File::open(path).ok()?;
-        match &self.0.key {
-            Some(key) => Opener::new(file, key, PURPOSE).ok()?.read_to_end(&mut bytes).ok()?,
-            None => io::BufReader::new(file).read_to_end(&mut bytes).ok()?,
+        self.read_as_is(path).map(|(draft, _)| draft)
+    }
+
+    /// A draft, and whether it lies there in the clear.
+    fn read_as_is(&self, path: &Path) -> Option<(Draft, bool)> {
+        if path.extension().is_none_or(|ending| ending != "json") {
+            return None;
+        }
+        let kept = fs::read(path).ok()?;
+        let opened = |key: &FileKey| {
+            let mut bytes = Vec::new();
+            Opener::new(kept.as_slice(), key, PURPOSE).ok()?.read_to_end(&mut bytes).ok()?;
+            Some(bytes)
         };
-        let draft: Draft = serde_json::from_slice(&bytes).ok()?;
-        (draft.saved + LASTS > now()).then_some(draft)
+        let sealed = self.0.key.as_ref().and_then(opened);
+        let is_plain = sealed.is_none();
+        let draft: Draft = serde_json::from_slice(sealed.as_deref().unwrap_or(&kept)).ok()?;
+        (draft.saved + LASTS > now()).then_some((draft, is_plain))
     }
 
     /// The file is replaced whole, so that it is the old or the new one whatever happens.
@@ -213,27 +248,20 @@ impl Drafts {
         self.read(&self.path(patient, id)?).filter(|draft| draft.patient == patient)
     }
 
-    /// All drafts about a person, newest first.
+    /// All drafts about a person that are not thrown away, newest first.
     pub(crate) fn of_person(&self, patient: &str) -> Vec<Draft> {
         let files = fs::read_dir(folder_of(&self.0.folder, patient)).into_iter().flatten().flatten();
-        let paths =
-            files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
-        let mut drafts: Vec<Draft> =
-            paths.filter_map(|path| self.read(&path)).filter(|draft| draft.patient == patient).collect();
-        drafts.sort_by_key(|draft| std::cmp::Reverse(draft.saved));
-        drafts
+        let drafts = files.filter_map(|file| self.read(&file.path()));
+        newest_first(drafts.filter(|draft| draft.patient == patient))
     }
 
     /// What somebody has not signed yet, newest first.
     pub(crate) fn of_writer(&self, writer: &str) -> Vec<Draft> {
-        let persons = fs::read_dir(&self.0.folder).into_iter().flatten().flatten();
-        let files = persons.filter_map(|person| fs::read_dir(person.path()).ok()).flatten().flatten();
-        let paths =
-            files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
-        let mut drafts: Vec<Draft> =
-            paths.filter_map(|path| self.read(&path)).filter(|draft| draft.author == writer).collect();
-        drafts.sort_by_key(|draft| std::cmp::Reverse(draft.saved));
-        drafts
+        let paths = {
+            let index = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            index.get(writer).cloned().unwrap_or_default()
+        };
+        newest_first(paths.iter().filter_map(|path| self.read(path)))
     }
 
     /// The last draft of a kind that somebody began about a person, if there is one.
@@ -250,7 +278,7 @@ impl Drafts {
         writer: &Writer,
         save: Save,
     ) -> io::Result<Saved> {
-        let _turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let size: usize = save.fields.iter().map(|(name, value)| name.len() + value.len()).sum();
         if size > LARGEST || !is_id(id) {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -272,8 +300,11 @@ impl Drafts {
                 revision: 1,
                 fields: save.fields,
                 kept: Vec::new(),
+                window: save.window,
+                is_thrown: false,
             };
             self.write(&draft)?;
+            index.entry(draft.author.clone()).or_default().extend(self.path(patient, id));
             return Ok(Saved::Stored(draft));
         };
         let is_current = draft.revision == save.base;
@@ -291,7 +322,9 @@ impl Drafts {
             }
             return Ok(Saved::Conflict(draft));
         }
-        if merged.fields != draft.fields {
+        if merged.fields != draft.fields || draft.is_thrown {
+            draft.is_thrown = false;
+            draft.window = save.window;
             draft.fields = merged.fields;
             draft.revision += 1;
             draft.saved = moment;
@@ -305,10 +338,21 @@ impl Drafts {
         })
     }
 
-    /// It is signed, or thrown away.
-    pub(crate) fn remove(&self, patient: &str, id: &str) -> io::Result<()> {
+    /// It is thrown away, and can be brought back until it goes.
+    pub(crate) fn throw(&self, patient: &str, id: &str) -> io::Result<()> {
         let _turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut draft) = self.get(patient, id) else { return Ok(()) };
+        draft.is_thrown = true;
+        self.write(&draft)
+    }
+
+    /// It is signed.
+    pub(crate) fn remove(&self, patient: &str, id: &str) -> io::Result<()> {
+        let mut index = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(path) = self.path(patient, id) else { return Ok(()) };
+        index.values_mut().for_each(|paths| {
+            paths.remove(&path);
+        });
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -341,7 +385,7 @@ mod tests {
     }
 
     fn save(base: u64, was: &str, text: &str) -> Save {
-        Save { base, was: fields(was), fields: fields(text) }
+        Save { base, was: fields(was), fields: fields(text), window: String::new() }
     }
 
     #[test]
@@ -380,6 +424,34 @@ mod tests {
         File::open(&path).unwrap().set_modified(old).unwrap();
         Drafts::at(folder.path(), None);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_thrown_away_is_in_no_list_and_comes_back_when_it_is_written_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let drafts = Drafts::at(folder.path(), None);
+        let id = "b".repeat(32);
+        drafts.save("p", "note", &id, &writer("a"), save(0, "", "x")).unwrap();
+        drafts.throw("p", &id).unwrap();
+        assert!(drafts.of_person("p").is_empty() && drafts.of_writer("a").is_empty());
+        assert_eq!(drafts.get("p", &id).unwrap().fields, fields("x"));
+        drafts.save("p", "note", &id, &writer("a"), save(1, "x", "x")).unwrap();
+        assert_eq!((drafts.of_person("p").len(), drafts.of_writer("a").len()), (1, 1));
+        drafts.remove("p", &id).unwrap();
+        assert!(drafts.of_writer("a").is_empty());
+    }
+
+    #[test]
+    fn a_hub_that_was_encrypted_since_encrypts_its_drafts() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = "c".repeat(32);
+        let text = "nobody reads this";
+        Drafts::at(folder.path(), None).save("p", "note", &id, &writer("a"), save(0, "", text)).unwrap();
+        let (key, _) = FileKey::fresh(&sealing::Key::fresh().unwrap()).unwrap();
+        let drafts = Drafts::at(folder.path(), Some(key));
+        assert_eq!(drafts.of_writer("a")[0].fields, fields(text));
+        let kept = fs::read(drafts.path("p", &id).unwrap()).unwrap();
+        assert!(!kept.windows(text.len()).any(|window| window == text.as_bytes()));
     }
 
     #[test]

@@ -9,7 +9,9 @@ use search::Zone;
 use serde_json::{Value, json};
 
 use crate::calendar::{Day, today};
-use crate::chart::{Pen, is_id, span::Span};
+use fhir::primitive::is_id;
+
+use crate::chart::{Pen, span::Span};
 use crate::failure::Failure;
 use crate::record::{Found, Record};
 use crate::visit::Visit;

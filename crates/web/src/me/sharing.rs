@@ -251,7 +251,7 @@ fn work(own: &Own, form: &Form) -> Result<Answer<SharingPage>, Failure> {
     } else {
         let key = form.field("choice");
         let is_known = matches!(key, "others" | "research" | "indicators")
-            || key.strip_prefix("care/").is_some_and(crate::chart::is_id);
+            || key.strip_prefix("care/").is_some_and(fhir::primitive::is_id);
         if !is_known {
             return Err(Failure::NothingHere);
         }

@@ -265,17 +265,13 @@ impl Counting<'_> {
     }
 }
 
-fn is_id(text: &str) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    (1..=64).contains(&text.len()) && text.bytes().all(is_part)
-}
-
 fn draw(site: &Site, access: Access, visit: &Visit) -> Result<FlowPage, Failure> {
     let words = visit.words;
     let present = today(site.hub.zone());
     let as_of = AsOf::read(visit.value("as_of"), site.hub.zone())?;
     let record = Record::of(site.hub.clone(), access, as_of.moment);
-    let chosen = visit.value("organization").filter(|id| is_id(id)).unwrap_or_default().to_owned();
+    let chosen =
+        visit.value("organization").filter(|id| fhir::primitive::is_id(id)).unwrap_or_default().to_owned();
     let found = record.search("Organization", &[("_sort", "name")], ORGANISATIONS)?;
     let choice = |resource: &fhir::Resource| {
         let text = |path: &str| resource.root().text_at(path).map(String::from).unwrap_or_default();

@@ -213,17 +213,10 @@ pub(super) async fn act(State(site): State<Site>, form: Form) -> Response {
             let link = told["link"].as_str().unwrap_or_default().to_owned();
             (Outcome { link, done: visit.words.say("saved"), fault: String::new() }, StatusCode::OK)
         }
-        Err(failure) => {
-            let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::BAD_REQUEST);
-            let fault = match failure {
-                Failure::Refused(refusal) => refusal.description,
-                Failure::Hub(failure) => {
-                    failure.issues.first().map(|issue| issue.diagnostics.clone()).unwrap_or_default()
-                }
-                other => return other.page(&visit),
-            };
-            (Outcome { fault, ..Outcome::default() }, status)
-        }
+        Err(failure) => match failure.on_form() {
+            Ok((fault, status)) => (Outcome { fault, ..Outcome::default() }, status),
+            Err(other) => return other.page(&visit),
+        },
     };
     show(&site, &visit, outcome, status).await
 }

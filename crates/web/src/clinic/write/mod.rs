@@ -15,7 +15,6 @@ use fhir::date_time::format_instant;
 use uuid::Uuid;
 
 use self::build::{About, Fault, build};
-use super::bedside::Bedside;
 use super::chart::{PatientPage, view};
 use super::codes::{Choice, choices};
 use super::drafts::not_saved;
@@ -23,6 +22,7 @@ use super::kind::Kind;
 use super::safety::{self, Checked};
 use super::{is_clinician, writer};
 use crate::audit::audited;
+use crate::bedside::Bedside;
 use crate::calendar::written_moment;
 use crate::drafts::{Draft, Fields, Save, Saved, Writer, new_id};
 use crate::failure::Failure;
@@ -33,7 +33,7 @@ use crate::visit::Visit;
 use crate::writing::Changes;
 
 /// Fields that are no part of what is written.
-const OWN: [&str; 5] = ["action", "draft", "revision", "pick", "override"];
+const OWN: [&str; 6] = ["action", "draft", "revision", "window", "pick", "override"];
 
 /// Another's draft of the same kind, or a text that was kept.
 #[derive(Debug)]
@@ -189,7 +189,7 @@ impl Writing {
         let chart = view(bedside, Some(self.kind))?;
         let mut panel = self.panel(bedside, draft, id, fields, told);
         panel.snippets = snippets::of(&chart, self.visit.words);
-        Ok(PatientPage { shell: Shell::of(&self.visit), chart, panel: Some(panel), said: None })
+        Ok(PatientPage { shell: Shell::of(&self.visit), chart, panel: Some(panel), said: None, back: None })
     }
 }
 
@@ -226,7 +226,7 @@ pub(crate) async fn page(
 /// What comes of a form.
 enum Done {
     /// It is written, or thrown away.
-    Over(&'static str),
+    Over(String),
     /// The form again.
     Again(Box<PatientPage>, u16),
 }
@@ -323,13 +323,12 @@ pub(crate) fn go(place: &str) -> Response {
 impl Writing {
     fn posted(&self, bedside: &Bedside, form: &Form) -> Result<Done, Failure> {
         let (drafts, patient) = (&self.site.drafts, bedside.id());
-        let given =
-            form.given("draft").filter(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+        let given = form.given("draft").filter(|id| crate::drafts::is_id(id));
         let id = given.map_or_else(new_id, str::to_owned);
         let there = drafts.get(&patient, &id);
         if form.field("action") == "discard" {
-            drafts.remove(&patient, &id).map_err(not_saved)?;
-            return Ok(Done::Over("discard"));
+            drafts.throw(&patient, &id).map_err(not_saved)?;
+            return Ok(Done::Over(format!("discard&kind={}&draft={id}", self.kind.name())));
         }
         let pairs = form.fields.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
         let mut fields: Fields = pairs.map(|(n, v)| (n.clone(), v.replace("\r\n", "\n"))).collect();
@@ -346,9 +345,10 @@ impl Writing {
         if let Some(draft) = &there
             && draft.revision != base
             && draft.fields != fields
-            && draft.last != self.who.name
+            && (draft.window.is_empty() || draft.window != form.field("window"))
         {
-            let save = Save { base, was: Fields::new(), fields: fields.clone() };
+            let window = form.field("window").to_owned();
+            let save = Save { base, was: Fields::new(), fields: fields.clone(), window };
             let saved = drafts.save(&patient, self.kind.name(), &id, &self.who, save).map_err(not_saved)?;
             let (Saved::Stored(draft) | Saved::Merged(draft) | Saved::Conflict(draft)) = saved;
             let now = draft.fields.clone();
@@ -356,7 +356,8 @@ impl Writing {
         }
         let keep = |fields: &Fields| {
             let base = there.as_ref().map_or(0, |draft| draft.revision);
-            let save = Save { base, was: Fields::new(), fields: fields.clone() };
+            let window = form.field("window").to_owned();
+            let save = Save { base, was: Fields::new(), fields: fields.clone(), window };
             drafts.save(&patient, self.kind.name(), &id, &self.who, save).map_err(not_saved)
         };
         if form.field("action") != "sign" && form.given("override").is_none() {
@@ -413,13 +414,14 @@ impl Writing {
         } else {
             changes.create("", resource);
         }
-        // A form that is sent twice is signed once.
-        changes.once(&[b"clinic", self.kind.name().as_bytes(), id.as_bytes()]);
+        // A form that is sent twice as it was is signed once; one that was changed since is another.
+        let written = serde_json::to_vec(&fields).unwrap_or_default();
+        changes.once(&[b"clinic", self.kind.name().as_bytes(), id.as_bytes(), &written]);
         match changes.commit(&bedside.record.hub, &bedside.record.access) {
             Ok(_) => {
                 // It is signed either way; what cannot be removed now goes after a month.
                 let _ = drafts.remove(&patient, &id);
-                Ok(Done::Over(self.kind.name()))
+                Ok(Done::Over(self.kind.name().to_owned()))
             }
             Err(Failure::Hub(failure)) if failure.kind.status() < 500 => {
                 keep(&fields)?;

@@ -49,7 +49,7 @@ fn made(own: &Own, code: &str, text: String, from: &str) -> Value {
 
 /// An observation of the person's that a form names.
 fn named(own: &Own, reference: &str) -> Result<Option<Resource>, Failure> {
-    let Some(id) = reference.strip_prefix("Observation/").filter(|id| crate::chart::is_id(id)) else {
+    let Some(id) = reference.strip_prefix("Observation/").filter(|id| fhir::primitive::is_id(id)) else {
         return Ok(None);
     };
     let found = own.record.read("Observation", id)?;

@@ -221,7 +221,7 @@ pub(super) fn add_reminder(own: &Own, form: &Form) -> Result<Result<Changes, Str
 /// Ends a goal or reminder; one that comes again is due the next time.
 pub(super) fn end(own: &Own, form: &Form, is_done: bool) -> Result<Result<Changes, String>, Failure> {
     let id = form.field("id");
-    let found = if crate::chart::is_id(id) { own.record.read("Goal", id)? } else { None };
+    let found = if fhir::primitive::is_id(id) { own.record.read("Goal", id)? } else { None };
     let Some(resource) = found else { return Err(Failure::NothingHere) };
     let read = Goal::read(own, &resource);
     let mut all: Value = serde_json::from_str(resource.text()).unwrap_or_default();

@@ -136,7 +136,7 @@ fn list(own: &Own) -> Result<ListPage, Failure> {
 }
 
 fn questionnaire(own: &Own, id: &str) -> Result<Questionnaire, Failure> {
-    let found = if crate::chart::is_id(id) { own.record.read("Questionnaire", id)? } else { None };
+    let found = if fhir::primitive::is_id(id) { own.record.read("Questionnaire", id)? } else { None };
     found.map(|r| Questionnaire::read(&r)).ok_or(Failure::NothingHere)
 }
 

@@ -1,6 +1,7 @@
-//! A patient before a clinician: who it is, as of which moment, and the parts of the record that are looked at.
+//! A patient whose record is looked at: who it is, as of which moment, and the parts of the record that are looked at.
 
 use fhir::Resource;
+use fhir::primitive::is_id;
 use hub::{Access, Hub};
 use search::Zone;
 
@@ -25,12 +26,6 @@ pub(crate) struct Bedside {
     pub(crate) on: Day,
     pub(crate) words: Words,
     pub(crate) patient: Resource,
-}
-
-/// Whether a text can be an id; anything else is nobody's.
-pub(crate) fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
 }
 
 impl Bedside {
