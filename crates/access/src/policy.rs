@@ -4,18 +4,21 @@
 //! entries hold. A chain, a text search or a parameter that is not there is refused with the reason, before any hub
 //! serves under it.
 
-use std::collections::BTreeMap;
+mod described;
+mod rule;
+
 use std::sync::Arc;
 
 use fhir::{TypeId, r4};
 use search::query::{self, Criterion, Pair, Reading, literal};
 use search::restriction::{Grant, Membership, Restriction, Rights, Types, Whose};
 use search::{Zone, parameters};
-use serde::Deserialize;
 
+pub use self::described::Described;
+use self::rule::{Checked, Effect, File, May, RuleWhose, check};
 use crate::consent::ConsentMemory;
 use crate::scope::{Level, Permissions, ResourceScope};
-use crate::subject::{Purpose, Subject};
+use crate::subject::Subject;
 
 /// The rules a hub comes with.
 pub const DEFAULT: &str = include_str!("../rules/default.toml");
@@ -24,137 +27,6 @@ pub const DEFAULT: &str = include_str!("../rules/default.toml");
 const MAX_RULES: usize = 500;
 /// More grants than this for one subject are refused; the store tells as many apart.
 const MAX_GRANTS: usize = 120;
-
-/// What can be done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum May {
-    Read,
-    Search,
-    Create,
-    Update,
-    Delete,
-    ChooseIds,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum RuleWhose {
-    Own,
-    Proxied,
-    Organisation,
-    Anyone,
-    Nobody,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-enum Effect {
-    #[default]
-    Permit,
-    Hide,
-    Forbid,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum ConsentNeed {
-    Required,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rule {
-    name: String,
-    roles: Vec<String>,
-    #[serde(default)]
-    may: Vec<May>,
-    types: Vec<String>,
-    whose: RuleWhose,
-    #[serde(default)]
-    r#where: Option<String>,
-    #[serde(default)]
-    purposes: Vec<String>,
-    #[serde(default)]
-    consent: Option<ConsentNeed>,
-    #[serde(default)]
-    effect: Effect,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    groups: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    rule: Vec<Rule>,
-}
-
-/// A rule that has been read and checked.
-#[derive(Clone, Debug)]
-struct Checked {
-    rule: Rule,
-    types: Vec<TypeId>,
-    is_of_all: bool,
-    purposes: Vec<Purpose>,
-}
-
-/// A rule in the words of its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Described<'r> {
-    /// What it is called.
-    pub name: &'r str,
-    /// `permit`, `hide` or `forbid`.
-    pub effect: &'static str,
-    /// Who.
-    pub roles: &'r [String],
-    /// `read`, `search`, …
-    pub may: Vec<&'static str>,
-    /// Types and groups.
-    pub types: &'r [String],
-    /// Whose.
-    pub whose: &'static str,
-    /// Where, as a search.
-    pub condition: Option<&'r str>,
-    /// Only for these purposes.
-    pub purposes: &'r [String],
-    /// Whether the person must have permitted it.
-    pub needs_consent: bool,
-}
-
-impl Described<'_> {
-    fn of(rule: &Rule) -> Described<'_> {
-        let may = |may: &May| match may {
-            May::Read => "read",
-            May::Search => "search",
-            May::Create => "create",
-            May::Update => "update",
-            May::Delete => "delete",
-            May::ChooseIds => "choose-ids",
-        };
-        Described {
-            name: &rule.name,
-            effect: match rule.effect {
-                Effect::Permit => "permit",
-                Effect::Hide => "hide",
-                Effect::Forbid => "forbid",
-            },
-            roles: &rule.roles,
-            may: rule.may.iter().map(may).collect(),
-            types: &rule.types,
-            whose: match rule.whose {
-                RuleWhose::Own => "own",
-                RuleWhose::Proxied => "proxied",
-                RuleWhose::Organisation => "organisation",
-                RuleWhose::Anyone => "anyone",
-                RuleWhose::Nobody => "nobody",
-            },
-            condition: rule.r#where.as_deref(),
-            purposes: &rule.purposes,
-            needs_consent: rule.consent.is_some(),
-        }
-    }
-}
 
 /// The rules of a hub.
 #[derive(Clone, Debug)]
@@ -424,64 +296,6 @@ fn row_criteria(resource_type: TypeId, pairs: &[Pair], zone: &Zone) -> Result<Ve
     }
     Ok(query.criteria)
 }
-
-fn check(rule: Rule, groups: &BTreeMap<String, Vec<String>>, zone: &Zone) -> Result<Checked, String> {
-    if rule.roles.is_empty() || rule.types.is_empty() {
-        return Err("it names no roles or no types".to_owned());
-    }
-    if rule.may.is_empty() == (rule.effect != Effect::Hide) {
-        return Err(
-            "a rule that permits or forbids says what (may = [...]); one that hides says none".to_owned()
-        );
-    }
-    let mut purposes = Vec::with_capacity(rule.purposes.len());
-    for name in &rule.purposes {
-        purposes.push(Purpose::of(name).ok_or_else(|| {
-            format!(
-                "'{name}' is no purpose; they are care, own-use, emergency, research, indicators, operations"
-            )
-        })?);
-    }
-    let is_of_all = rule.types.iter().any(|t| t == "*");
-    let mut types = Vec::new();
-    for name in rule.types.iter().filter(|t| *t != "*") {
-        match name.strip_prefix('@') {
-            Some(group) => {
-                let members = groups.get(group).ok_or_else(|| format!("there is no group '{group}'"))?;
-                for member in members {
-                    types.push(r4().known_resource_type(member)?);
-                }
-            }
-            None => types.push(r4().known_resource_type(name)?),
-        }
-    }
-    if let Some(text) = &rule.r#where {
-        // With something put in for what the subject has, it must read for each type.
-        let sample = Subject {
-            patient: Some("x".to_owned()),
-            fhir_user: Some("Practitioner/x".to_owned()),
-            organisations: vec!["x".to_owned()],
-            ..Subject::nobody(Purpose::Care)
-        };
-        let pairs = filled(text, &sample)?.unwrap_or_default();
-        if is_of_all {
-            let is_common =
-                pairs.iter().all(|(name, _)| COMMON.contains(&name.split(':').next().unwrap_or_default()));
-            if !is_common {
-                return Err(format!("where of all types can ask {} only", COMMON.join(", ")));
-            }
-            row_criteria(r4().well_known().patient, &pairs, zone)?;
-        }
-        for resource_type in &types {
-            row_criteria(*resource_type, &pairs, zone)
-                .map_err(|why| format!("{}: {why}", r4().type_name(*resource_type)))?;
-        }
-    }
-    Ok(Checked { rule, types, is_of_all, purposes })
-}
-
-/// The parameters of every type, whose numbers are the same in all.
-const COMMON: &[&str] = &["_tag", "_security", "_profile", "_source"];
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,8 @@
 //! Access tokens are random and kept as hashes. A look in memory answers for them ([`crate::identity`]); nothing they
 //! allow outlives their revocation.
 
+mod told;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -23,8 +25,6 @@ const CODE_REMEMBERED: u64 = 3600;
 const LONGEST: u64 = 365 * 24 * 3600;
 /// A system's access token lasts at most so long (SMART Backend Services: five minutes).
 const SYSTEM: u64 = 300;
-/// An id_token lasts so long.
-const ID_TOKEN: u64 = 3600;
 
 /// What was allowed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -246,68 +246,6 @@ impl Auth {
         Ok(Issued { answer, changes })
     }
 
-    /// OpenID Connect Core 1.0, section 2; SMART's `fhirUser`.
-    fn id_token(
-        &self,
-        grant: &Grant,
-        user: &str,
-        scopes: &Scopes,
-        nonce: Option<&str>,
-    ) -> Result<String, Refusal> {
-        let now = self.now();
-        let mut claims = self.about_user(user, scopes)?;
-        let mut say = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-        say("iss", json!(self.settings.issuer));
-        say("aud", json!(grant.client));
-        say("iat", json!(now));
-        say("exp", json!(now + ID_TOKEN));
-        say("auth_time", json!(grant.auth_time));
-        // RFC 8176: more than one factor, whichever.
-        if grant.has_code {
-            say("amr", json!(["mfa"]));
-        }
-        if let Some(nonce) = nonce {
-            say("nonce", json!(nonce));
-        }
-        self.sign(&Value::Object(claims))
-    }
-
-    /// What may be said of a user under these scopes.
-    fn about_user(&self, id: &str, scopes: &Scopes) -> Result<Map<String, Value>, Refusal> {
-        let user = self.user(id)?.ok_or_else(|| Refusal::new(Kind::InvalidToken, "there is no such user"))?;
-        let mut about = Map::new();
-        about.insert("sub".to_owned(), json!(user.id));
-        let may_say = |scope| scopes.has(&scope);
-        if may_say(Scope::Profile) {
-            about.insert("name".to_owned(), json!(user.name));
-            about.insert("preferred_username".to_owned(), json!(user.login));
-        }
-        if let Some(own) = user.fhir_user.filter(|_| may_say(Scope::FhirUser)) {
-            let absolute = format!("{}/{own}", self.settings.fhir_base);
-            // The scope `profile` once said what `fhirUser` says now.
-            if may_say(Scope::Profile) {
-                about.insert("profile".to_owned(), json!(absolute));
-            }
-            about.insert("fhirUser".to_owned(), json!(absolute));
-        }
-        Ok(about)
-    }
-
-    /// `/auth/userinfo`
-    ///
-    /// # Errors
-    /// If the token is not good, or not for this.
-    pub fn user_info(&self, token: &str) -> Result<Value, Refusal> {
-        let (access, grant) = self.access(token)?.ok_or_else(|| {
-            Refusal::new(Kind::InvalidToken, "the access token is not known, expired or revoked")
-        })?;
-        let scopes = Scopes::read(&access.scopes).0;
-        match grant.user {
-            Some(user) if scopes.has(&Scope::Openid) => Ok(Value::Object(self.about_user(&user, &scopes)?)),
-            _ => Err(Refusal::new(Kind::InsufficientScope, "this takes the scope openid")),
-        }
-    }
-
     /// The public client a refresh token was given to, if it was one: it has nothing to prove who it is by, and SMART App
     /// Launch 2.2 does not ask it to name itself when it refreshes. Any other client has to be authenticated.
     ///
@@ -412,10 +350,15 @@ impl Auth {
 
     /// An access token that is good, and its grant.
     pub(crate) fn access(&self, token: &str) -> Result<Option<(AccessToken, Grant)>, Refusal> {
-        let Some(access) = self.record::<AccessToken>(&token_key(token))? else { return Ok(None) };
-        let Some(grant) = self.record::<Grant>(&grant_key(&access.grant))? else { return Ok(None) };
+        let Some((access, grant)) = self.held(token)? else { return Ok(None) };
         let user = grant.user.as_deref().map(|id| self.user(id)).transpose()?.flatten();
         Ok(user.is_none_or(|user| !self.is_too_weak(&grant, &user)).then_some((access, grant)))
+    }
+
+    /// An access token, whether or not it is good for anything now, and its grant.
+    fn held(&self, token: &str) -> Result<Option<(AccessToken, Grant)>, Refusal> {
+        let Some(access) = self.record::<AccessToken>(&token_key(token))? else { return Ok(None) };
+        Ok(self.record::<Grant>(&grant_key(&access.grant))?.map(|grant| (access, grant)))
     }
 
     /// What users allowed apps.
@@ -453,7 +396,7 @@ impl Auth {
     /// If it is another client's.
     pub fn revoke(&self, client: &Client, token: &str) -> Result<(), Refusal> {
         let foreign = || Refusal::new(Kind::UnauthorizedClient, "the token was given to another client");
-        if let Some((_, grant)) = self.access(token)? {
+        if let Some((_, grant)) = self.held(token)? {
             if grant.client != client.id {
                 return Err(foreign());
             }
@@ -467,46 +410,6 @@ impl Auth {
             }
         }
         Ok(())
-    }
-
-    /// What a token is (RFC 7662). A client may ask about its own; a resource server about all.
-    ///
-    /// # Errors
-    /// If the vault fails.
-    pub fn introspect(&self, client: &Client, token: &str) -> Result<Value, Refusal> {
-        let inactive = json!({"active": false});
-        let Some((access, grant)) = self.access(token)? else { return Ok(inactive) };
-        let may_know = grant.client == client.id || client.may_introspect;
-        let holder = match &grant.user {
-            Some(id) => self.user(id)?.filter(|user| !user.is_disabled).map(Some),
-            None => Some(None),
-        };
-        let (Some(user), true) = (holder, may_know) else { return Ok(inactive) };
-        let mut about = json!({
-            "active": true,
-            "scope": access.scopes,
-            "client_id": grant.client,
-            "token_type": "Bearer",
-            "exp": access.expires,
-            "iat": access.issued,
-            "iss": self.settings.issuer,
-            "aud": self.settings.fhir_base,
-            "sub": grant.user.as_deref().unwrap_or(&grant.client),
-            "jti": access.id,
-        });
-        let scopes = Scopes::read(&access.scopes).0;
-        let own = user.and_then(|user| user.fhir_user).filter(|_| scopes.has(&Scope::FhirUser));
-        let further = [
-            ("patient", grant.patient),
-            ("encounter", grant.encounter),
-            ("fhirUser", own.map(|own| format!("{}/{own}", self.settings.fhir_base))),
-        ];
-        for (name, value) in further {
-            if let Some(value) = value {
-                about[name] = json!(value);
-            }
-        }
-        Ok(about)
     }
 }
 

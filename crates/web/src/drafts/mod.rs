@@ -1,8 +1,8 @@
 //! Drafts: what is being written and not signed yet.
 //!
 //! Working state, outside history and log: each draft is a file in the folder `drafts` beside the data, under the person
-//! it is about, replaced whole with every keystroke that reaches the hub, and gone when it is signed, thrown away, or not
-//! touched for thirty days. In a hub that is encrypted its drafts are too.
+//! it is about, replaced whole with every keystroke that reaches the hub, and gone when it is signed, or not touched for
+//! thirty days; one that was thrown away is in no list until then. In a hub that is encrypted its drafts are too.
 //!
 //! Several may write one draft at once. Whoever saves says what they began from; if others saved meanwhile, both are
 //! merged line by line, and where they changed the same lines nothing is stored over the other: both are kept, and the

@@ -319,6 +319,25 @@ fn every_form_is_well_says_what_is_wrong_and_works_without_script() {
     let notes = count(&hub, &format!("DocumentReference?patient=Patient/{id}"));
     write("note", &[("text", "a note\nof two lines"), sign, ("draft", "0123456789abcdef0123456789abcdef")]);
     assert_eq!(count(&hub, &format!("DocumentReference?patient=Patient/{id}")), notes);
+    // Changed since, it is another: nothing that was told as signed is dropped.
+    write(
+        "note",
+        &[("text", "a note\nof three\nlines"), sign, ("draft", "0123456789abcdef0123456789abcdef")],
+    );
+    assert_eq!(count(&hub, &format!("DocumentReference?patient=Patient/{id}")), notes + 1);
+    // What is thrown away is no draft any more, and comes back.
+    let draft = ("draft", "fedcba9876543210fedcba9876543210");
+    write("note", &[("text", "half a thought"), ("action", "draft"), draft]);
+    let page = |query: &str| {
+        let mut answer = agent.get(format!("{root}/clinic/{id}{query}")).call().unwrap();
+        answer.body_mut().read_to_string().unwrap()
+    };
+    assert!(page("/write/note").contains("half a thought"));
+    write("note", &[("text", "half a thought"), ("action", "discard"), draft]);
+    assert!(!page("/write/note").contains("half a thought"));
+    let back = format!("/write/note?draft={}", draft.1);
+    assert!(page(&format!("?done=discard&kind=note&draft={}", draft.1)).contains(&back));
+    assert!(page(&back).contains("half a thought"));
     assert_eq!(newest(&hub, "AllergyIntolerance", &id)["criticality"], "high");
     assert_eq!(newest(&hub, "Condition", &id)["meta"]["tag"][0]["code"], "UNINFORMED");
     let order = newest(&hub, "ServiceRequest", &id);
