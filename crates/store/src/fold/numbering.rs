@@ -11,12 +11,20 @@ use crate::layout::{heads, ids, symbols};
 use crate::numbers::{PackedId, ResourceNumber};
 
 impl Transaction<'_> {
+    /// A resource's head before the transaction; the last one is remembered, since it is asked for several times.
     pub(super) fn stored_head(&self, number: ResourceNumber) -> Result<Head, Error> {
+        if let Some((known, head)) = &*self.last_head.borrow()
+            && *known == number
+        {
+            return Ok(head.clone());
+        }
         let value = self.view.get(Family::State, heads::key(number))?;
         let value = value.ok_or_else(|| {
             corrupt("a head (state, table r)", format!("that of resource {} is missing", number.0))
         })?;
-        Head::decode(&value)
+        let head = Head::decode(&value)?;
+        *self.last_head.borrow_mut() = Some((number, head.clone()));
+        Ok(head)
     }
 
     /// Whether a resource has a number.

@@ -1,5 +1,6 @@
 //! One proposal being folded: its commands in order, and what becomes of it as one batch.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use fhir::date_time::Micros;
@@ -49,6 +50,8 @@ pub(super) struct Transaction<'f> {
     pub(super) numbers: FxHashMap<(u8, PackedId), ResourceNumber>,
     /// Heads to be written.
     pub(super) heads: FxHashMap<ResourceNumber, Head>,
+    /// The last head that was read.
+    pub(super) last_head: RefCell<Option<(ResourceNumber, Head)>>,
     /// What the versions written refer to, by command.
     pub(super) referred: Vec<(u8, PackedId, usize)>,
     /// The command under way.
@@ -104,6 +107,7 @@ impl<'f> Transaction<'f> {
             commands: Vec::new(),
             numbers: FxHashMap::default(),
             heads: FxHashMap::default(),
+            last_head: RefCell::default(),
             referred: Vec::new(),
             command: 0,
             rights: None,

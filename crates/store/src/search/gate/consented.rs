@@ -84,8 +84,8 @@ impl Gate<'_> {
     fn text_of(&self, resource_type: TypeId, id: &str) -> Option<String> {
         let type_number = r4().resource_number(resource_type)?;
         let number = self.number_of(type_number, id).ok()??;
-        let (person, _) = self.head(number).ok()??;
-        let kept = self.now.kept_here(Seat { person, resource: number }).ok()??;
+        let about = self.head(number).ok()??;
+        let kept = self.now.kept_here(Seat { person: about.person, resource: number }).ok()??;
         kept.text.is_some().then(|| kept.json())
     }
 

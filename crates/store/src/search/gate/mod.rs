@@ -23,13 +23,14 @@ use search::query::Criterion;
 
 use self::consented::PersonProvisions;
 use self::link::{LinkedGrant, Persons, RowTest};
-use super::cursor::Rows;
+use super::cursor;
 use super::{Failure, Searcher};
 use crate::engine::Family;
 use crate::fold::type_of;
-use crate::layout::heads::Head;
+use crate::layout::heads::{Head, State};
+use crate::layout::rows::{self, Rows};
 use crate::layout::{heads, ids, live};
-use crate::numbers::{PackedId, ResourceNumber, SEAT_BYTES, Seat, number_bytes};
+use crate::numbers::{PackedId, Place, ResourceNumber, SEAT_BYTES, Seat, number_bytes};
 use search::restriction::{Grant, Restriction, Verdict, Whose};
 
 /// More persons than this are not remembered; the memory begins anew.
@@ -58,11 +59,18 @@ pub(crate) struct Gate<'v> {
     met: RefCell<FxHashMap<ResourceNumber, Met>>,
     consents: RefCell<FxHashMap<ResourceNumber, PersonProvisions>>,
     rows: RefCell<Option<sealing::Cursor<'v>>>,
-    last_head: Cell<Option<(ResourceNumber, About)>>,
+    last_head: Cell<Option<(ResourceNumber, Option<About>)>>,
 }
 
-/// Of a resource's head: with whom it is kept, and whether it has labels. Nothing if it is not written yet.
-type About = Option<(ResourceNumber, bool)>;
+/// Of a resource's head. Nothing if it is not written yet.
+#[derive(Clone, Copy)]
+struct About {
+    /// With whom it is kept.
+    person: ResourceNumber,
+    has_labels: bool,
+    /// The place of its current version, if the newest state is asked and there it exists.
+    current: Option<Place>,
+}
 
 /// The parameters of labels.
 const LABELS: [&str; 2] = ["_tag", "_security"];
@@ -372,7 +380,7 @@ impl<'v> Gate<'v> {
     fn had_row(&self, prefixes: &[Vec<u8>], person: ResourceNumber) -> Result<bool, Failure> {
         for prefix in prefixes {
             let start = [prefix.as_slice(), &number_bytes(person.0)].concat();
-            if Rows::new(&self.now, &start, &after_prefix(&start), false)?.is_valid() {
+            if cursor::Rows::new(&self.now, &start, &after_prefix(&start), false)?.is_valid() {
                 return Ok(true);
             }
         }
@@ -424,11 +432,21 @@ impl<'v> Gate<'v> {
                 entries.iter().map(|(number, key, extra)| (*number, key.as_slice(), extra.as_slice()));
             return Ok(test.holds(seat.resource, entries));
         }
-        let current = self.current_seat(seat)?;
-        let held = self.now.with_rows(current, type_number, |rows, _| {
+        // Where it is kept now, if it was kept elsewhere before.
+        let about = self.head(seat.resource)?;
+        let current = about.map_or(seat, |about| Seat { person: about.person, resource: seat.resource });
+        let look = |rows: Rows<'_>| {
             let entries = rows.map(|r| (r.parameter, r.key, r.extra));
             test.holds(seat.resource, entries)
-        })?;
+        };
+        if let Some(place) = about.and_then(|about| about.current) {
+            // Its key is known, and to get one costs less than to look for it.
+            self.now.budget.take()?;
+            if let Some(value) = self.now.view.get(Family::Rows, rows::key(current, type_number, place))? {
+                return Ok(look(Rows(&value)));
+            }
+        }
+        let held = self.now.with_rows(current, type_number, |rows, _| look(rows))?;
         Ok(held.unwrap_or(false))
     }
 
@@ -436,7 +454,7 @@ impl<'v> Gate<'v> {
     fn has_labels(&self, type_number: u8, seat: Seat, entries: &Entries<'_>) -> Result<bool, Failure> {
         match entries {
             Entries::Stored if self.now.is_now => {
-                Ok(self.head(seat.resource)?.is_some_and(|(_, has_labels)| has_labels))
+                Ok(self.head(seat.resource)?.is_some_and(|about| about.has_labels))
             }
             Entries::Stored => Ok(true),
             Entries::Given(entries) => {
@@ -447,14 +465,8 @@ impl<'v> Gate<'v> {
         }
     }
 
-    /// Where a resource is kept now, if it was kept elsewhere before.
-    fn current_seat(&self, seat: Seat) -> Result<Seat, Failure> {
-        let head = self.head(seat.resource)?;
-        Ok(head.map_or(seat, |(person, _)| Seat { person, resource: seat.resource }))
-    }
-
     /// What a resource's head says; that of the last one asked for is remembered.
-    fn head(&self, resource: ResourceNumber) -> Result<About, Failure> {
+    fn head(&self, resource: ResourceNumber) -> Result<Option<About>, Failure> {
         if let Some((known, about)) = self.last_head.get()
             && known == resource
         {
@@ -463,7 +475,12 @@ impl<'v> Gate<'v> {
         let about = match self.now.view.get(Family::State, heads::key(resource))? {
             Some(value) => {
                 let head = Head::decode(&value)?;
-                Some((head.person_at(self.now.at), head.has_labels))
+                let is_current = self.now.is_now && head.state == State::Live;
+                Some(About {
+                    person: head.person_at(self.now.at),
+                    has_labels: head.has_labels,
+                    current: is_current.then_some(head.place),
+                })
             }
             None => None,
         };
