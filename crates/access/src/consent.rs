@@ -61,6 +61,7 @@ impl Actor {
             "pharmacist" => Some("pharmacist"),
             "researcher" => Some("researcher"),
             "registrar" => Some("registrar"),
+            "peer" => Some("peer"),
             _ => None,
         });
         role.map_or(Actor::Unclear, Actor::Role)

@@ -55,7 +55,7 @@ impl Purpose {
     pub fn of_roles(roles: &[String]) -> Purpose {
         let of = |role: &str| match role {
             "person" | "proxy" => Some(Purpose::OwnUse),
-            "clinician" | "pharmacist" | "registrar" => Some(Purpose::Care),
+            "clinician" | "pharmacist" | "registrar" | "peer" => Some(Purpose::Care),
             "researcher" => Some(Purpose::Research),
             _ => None,
         };

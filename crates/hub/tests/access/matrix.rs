@@ -116,6 +116,35 @@ const DEFINITIONS: &[&str] = &[
     "ValueSet",
 ];
 const SUBSTANCES: &[&str] = &["Medication", "MedicationKnowledge", "Substance", "DeviceDefinition"];
+/// What a summary for another hub is made of.
+const SUMMARY: &[&str] = &[
+    "Patient",
+    "AllergyIntolerance",
+    "CarePlan",
+    "ClinicalImpression",
+    "Condition",
+    "Consent",
+    "Device",
+    "DeviceUseStatement",
+    "DiagnosticReport",
+    "DocumentReference",
+    "Encounter",
+    "Flag",
+    "ImagingStudy",
+    "Immunization",
+    "ImmunizationRecommendation",
+    "Medication",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Observation",
+    "Procedure",
+    "RelatedPerson",
+    "Specimen",
+    "Composition",
+    "Bundle",
+];
 
 const CONSENTS: [&str; 3] = ["none", "deny", "permit"];
 const LABELS: [Option<&str>; 3] = [None, Some("UNINFORMED"), Some("UNDELIVERED")];
@@ -291,6 +320,7 @@ fn subjects() -> Vec<(&'static str, Option<String>, Subject)> {
         ("operator", None, of(&["operator"], Purpose::Operations)),
         ("researcher", None, of(&["researcher"], Purpose::Research)),
         ("auditor", None, of(&["auditor"], Purpose::Operations)),
+        ("peer", None, of(&["peer"], Purpose::Care)),
         ("system", None, of(&["system"], Purpose::Operations)),
     ];
     for (patient, ..) in persons() {
@@ -304,7 +334,7 @@ fn subjects() -> Vec<(&'static str, Option<String>, Subject)> {
 fn sees(name: &str, own: Option<&str>, cell: &Cell) -> bool {
     let is_hidden = match name {
         "person" | "proxy" => cell.label.is_some(),
-        "pharmacist" | "researcher" => cell.label == Some("UNDELIVERED"),
+        "pharmacist" | "researcher" | "peer" => cell.label == Some("UNDELIVERED"),
         _ => false,
     };
     let is_open = cell.person.is_none()
@@ -351,6 +381,7 @@ fn sees(name: &str, own: Option<&str>, cell: &Cell) -> bool {
         }
         "operator" => is_open,
         "researcher" => is_open || is_permitted,
+        "peer" => is_open || (is_permitted && SUMMARY.contains(&cell.kind)),
         // Who did what is not a person's to hide.
         "auditor" => is_open || ["AuditEvent", "Provenance"].contains(&cell.kind),
         "system" => true,
@@ -479,7 +510,7 @@ fn change(hub: &Hub, all: &Access, who: (&str, Option<&str>), access: &Access, c
     ));
     let created = hub.create(access, fresh.root(), &options).and_then(|p| hub.submit_and_wait(p));
     let label_hides = matches!((name, cell.label), ("person" | "proxy", Some(_)))
-        || matches!((name, cell.label), ("pharmacist" | "researcher", Some("UNDELIVERED")));
+        || matches!((name, cell.label), ("pharmacist" | "researcher" | "peer", Some("UNDELIVERED")));
     let expected = may_create && is_own && !label_hides;
     assert_eq!(created.is_ok(), expected, "{name} {own:?} creates {} like {}", cell.kind, cell.id);
     if let Ok(outcome) = created {
