@@ -8,6 +8,7 @@ abnormal = Abnormal
 usual-range = Usual { $range }
 trend-description = { $name }: { $first } on { $firstdate }, { $last } on { $lastdate }.
 values = Values ({ $shown })
+newest-rows = The newest { $shown } are listed.
 other-results = Other results ({ $shown })
 
 loinc-4548-4 = HbA1c

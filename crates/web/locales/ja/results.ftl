@@ -8,6 +8,7 @@ abnormal = 異常
 usual-range = 基準 { $range }
 trend-description = { $name }。{ $firstdate }は{ $first }、{ $lastdate }は{ $last }。
 values = 値の一覧（{ $shown }）
+newest-rows = 新しい順に{ $shown }件まで載せています。
 other-results = そのほかの結果（{ $shown }）
 
 loinc-4548-4 = HbA1c

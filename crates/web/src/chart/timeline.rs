@@ -12,6 +12,8 @@ use crate::words::Words;
 
 /// Rows of the text alternative.
 const MOST_ROWS: usize = 100;
+/// Days with visits that say what they were of; older ones are only drawn, and together.
+const MOST_TITLES: usize = 60;
 
 /// The lines, in the order they are drawn.
 const LANES: [&str; 4] = ["admission", "emergency", "visit", "elsewhere"];
@@ -33,6 +35,8 @@ pub(crate) struct Lane {
     pub(crate) count: String,
     pub(crate) title: String,
     pub(crate) marks: Vec<Mark>,
+    /// The days without a title, as one path.
+    pub(crate) ticks: String,
 }
 
 /// An encounter in the text alternative.
@@ -125,6 +129,18 @@ fn marks(events: &[&Event], is_stay: bool, pen: Pen<'_>) -> Vec<Mark> {
     days.iter().map(mark).collect()
 }
 
+/// The newest marks, oldest first, and the ticks before them as one path. Stays stay as they are.
+fn older_together(mut marks: Vec<Mark>) -> (Vec<Mark>, String) {
+    let first = marks.len().saturating_sub(MOST_TITLES);
+    let mut ticks = String::new();
+    if marks.iter().all(|mark| mark.width.is_none()) {
+        for mark in marks.drain(..first) {
+            ticks.push_str(&format!("M{} 9V31", mark.x));
+        }
+    }
+    (marks, ticks)
+}
+
 /// Draws a person's encounters, newest first.
 pub(crate) fn timeline(encounters: &[Resource], pen: Pen<'_>) -> Timeline {
     let words = pen.words;
@@ -142,7 +158,8 @@ pub(crate) fn timeline(encounters: &[Resource], pen: Pen<'_>) -> Timeline {
         }
         let counted = words.say_count("times", count);
         let title = format!("{name}: {counted}, {}–{}", pen.span.first, pen.span.last());
-        lanes.push(Lane { key, name, count: counted, title, marks: marks(&own, key == "admission", pen) });
+        let (marks, ticks) = older_together(marks(&own, key == "admission", pen));
+        lanes.push(Lane { key, name, count: counted, title, marks, ticks });
     }
     let row = |event: &Event| Row {
         dates: dates(event, words),

@@ -14,7 +14,7 @@ const MOST_TRENDS: usize = 12;
 /// Other results that are listed.
 const MOST_OTHERS: usize = 60;
 /// Rows of a text alternative, and points of a line.
-const MOST_ROWS: usize = 60;
+const MOST_ROWS: usize = 24;
 const MOST_POINTS: usize = 400;
 /// How high a drawing is.
 const HEIGHT: f64 = 300.0;
@@ -91,6 +91,8 @@ pub(crate) struct Trend {
     /// Date and value, newest first.
     pub(crate) rows: Vec<(String, String)>,
     pub(crate) summary: String,
+    /// That there are older ones than the rows, or nothing.
+    pub(crate) cut: String,
 }
 
 /// A result that is listed.
@@ -195,6 +197,7 @@ fn draw(series: &Series, pen: Pen<'_>) -> Option<Trend> {
         description,
         rows: within.iter().rev().take(MOST_ROWS).map(|p| (p.day.written(words), exact(p))).collect(),
         summary: words.say_count("values", within.len()),
+        cut: if within.len() > MOST_ROWS { words.say_count("newest-rows", MOST_ROWS) } else { String::new() },
         unit,
     })
 }

@@ -63,7 +63,10 @@ fn part(own: &Own, key: &'static str, heading: String, observations: &[Resource]
         for line in &mut trend.lines {
             line.points = thinned(&line.points);
         }
-        trend.rows.truncate(MOST_ROWS);
+        if trend.rows.len() > MOST_ROWS {
+            trend.rows.truncate(MOST_ROWS);
+            trend.cut = own.words.say_count("newest-rows", MOST_ROWS);
+        }
         let said = explained(&trend.key);
         (trend, said)
     };
