@@ -18,6 +18,10 @@ use crate::{Auth, secret};
 /// So many are remembered; beyond that all are forgotten.
 const REMEMBERED: usize = 100_000;
 
+/// Goes with a form of a page of this hub whose session has ended: whoever sent it is shown it again.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedOut;
+
 /// Who asks. What that allows is decided by `access`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -177,7 +181,8 @@ impl Auth {
     }
 
     /// Whether the browser says that a page of this hub sends the request.
-    fn is_own_page(&self, headers: &HeaderMap) -> bool {
+    #[must_use]
+    pub fn is_own_page(&self, headers: &HeaderMap) -> bool {
         let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
         match text(header::ORIGIN) {
             Some(origin) => {

@@ -47,7 +47,7 @@ pub use assertion::{ASSERTION_TYPE, Shown};
 pub use authorize::{AuthorizationRequest, Launch, PatientChoice, Rejected};
 pub use client::{Client, ClientKind, NewClient};
 pub use grant::{Grant, challenge};
-pub use identity::{Identity, bearer, cookie};
+pub use identity::{Identity, SignedOut, bearer, cookie};
 pub use key_uri::is_key_host;
 pub use outside::{Arrived, NewLink, Outside, Rules};
 pub use passkey::{MadePasskey, Passkey, RelyingParty, ShownPasskey};

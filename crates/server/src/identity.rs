@@ -178,6 +178,12 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
             request.extensions_mut().insert(access);
             next.run(request).await
         }
+        // What was written is not lost because the session ended meanwhile.
+        Ok(None) if is_page && sends_a_form(&request) && auth.is_own_page(request.headers()) => {
+            request.extensions_mut().insert(app.hub.nobody());
+            request.extensions_mut().insert(auth::SignedOut);
+            next.run(request).await
+        }
         Ok(None) if is_page && shows_pages(&request) => sign_in(&request, "/auth/sign-in"),
         // Where it is set up, or asked for.
         Err(refusal) if is_page && refusal.field == Some(SECOND_FACTOR_FIELD) => {
@@ -199,6 +205,11 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
 fn shows_pages(request: &Request) -> bool {
     let accepts = request.headers().get(header::ACCEPT).and_then(|v| v.to_str().ok());
     request.method() == Method::GET || accepts.is_some_and(|types| types.contains("text/html"))
+}
+
+/// Whether a page without script sends what was written on it.
+fn sends_a_form(request: &Request) -> bool {
+    request.method() == Method::POST && shows_pages(request)
 }
 
 /// Takes a request of somebody who is not known.

@@ -17,6 +17,7 @@
 //!
 //! A page of people's data is never cached, and its content security policy allows nothing but this hub's own files.
 
+mod again;
 mod assets;
 mod audit;
 mod bedside;
@@ -61,5 +62,6 @@ pub fn pages(site: Site) -> Router {
         .merge(clinic::routes())
         .merge(operator::routes())
         .fallback(failure::nothing_here)
+        .layer(axum::middleware::from_fn(again::instead))
         .with_state(site)
 }

@@ -57,3 +57,11 @@ letters-normal = Normal letters
 open-hub = This hub is open to everyone on this computer, and only there, for trying and developing: anyone can see and write every record.
 saved = Saved
 form-cut = What was sent is too large or does not read. Nothing was saved; please send it again in parts.
+
+again-title = You are signed out, and nothing is lost
+again-lead = The session ended before this was sent. Sign in again in a new window, come back here, and send it.
+again-sign-in = 1. Sign in (new window)
+again-send = 2. Send what I wrote
+again-written = What you wrote
+again-files = Files cannot be kept here: choose them again after signing in.
+again-cut = Some of it was too large to be kept here.
