@@ -11,10 +11,11 @@ pub(crate) enum Kind {
     Result,
     Vaccine,
     Referral,
+    Decision,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 8] = [
+    pub(crate) const ALL: [Kind; 9] = [
         Kind::Note,
         Kind::Problem,
         Kind::Medicine,
@@ -23,6 +24,7 @@ impl Kind {
         Kind::Allergy,
         Kind::Vaccine,
         Kind::Referral,
+        Kind::Decision,
     ];
 
     /// Its name in addresses and keys of sentences.
@@ -36,6 +38,7 @@ impl Kind {
             Kind::Result => "result",
             Kind::Vaccine => "vaccine",
             Kind::Referral => "referral",
+            Kind::Decision => "decision",
         }
     }
 
@@ -54,6 +57,7 @@ impl Kind {
             Kind::Result => "l",
             Kind::Vaccine => "v",
             Kind::Referral => "f",
+            Kind::Decision => "d",
         }
     }
 
@@ -66,7 +70,7 @@ impl Kind {
             Kind::Order => ("ServiceRequest", "code"),
             Kind::Result => ("Observation", "code"),
             Kind::Vaccine => ("Immunization", "vaccineCode"),
-            Kind::Note | Kind::Referral => return None,
+            Kind::Note | Kind::Referral | Kind::Decision => return None,
         })
     }
 }

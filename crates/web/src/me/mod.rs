@@ -7,7 +7,7 @@
 mod answer;
 mod card;
 mod cycle;
-mod entry;
+pub(crate) mod entry;
 mod frame;
 mod goal;
 mod home;

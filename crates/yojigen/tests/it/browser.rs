@@ -198,6 +198,21 @@ impl Browser {
         keys.len()
     }
 
+    /// Goes to something with the Tab key alone.
+    pub(crate) fn reach(&self, selector: &str) {
+        let is_there = format!("return document.activeElement.matches({})", json!(selector));
+        for _ in 0..400 {
+            if self.script(&is_there) == true {
+                let seen = "const r = document.activeElement.getBoundingClientRect();
+                    return r.width > 0 && r.bottom > 0 && r.top < innerHeight";
+                assert_eq!(self.script(seen), true, "{selector} has the focus and is not seen");
+                return;
+            }
+            self.keys(&["Tab"]);
+        }
+        panic!("the Tab key does not lead to {selector} at {}", self.text("return location.href"));
+    }
+
     /// Types a text, key by key. How many keys that were.
     pub(crate) fn typed(&self, text: &str) -> usize {
         let keys: Vec<String> =

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::hub::Hub;
+use crate::journeys::{Way, ways};
 use crate::pages::{community, is_well, someone};
 
 /// Whether the hub has every keystroke.
@@ -40,12 +41,18 @@ fn count(hub: &Hub, search: &str) -> u64 {
 fn a_patient_is_found_read_and_written_about_with_few_keys() {
     let folder = tempfile::tempdir().unwrap();
     let hub = community(folder.path());
-    let root = root(&hub);
     let id = diabetic(&hub);
     let (_, patient) = hub.get(&format!("Patient/{id}"));
     let kana = patient["name"].as_array().unwrap().iter().find(|n| n["extension"][0]["valueCode"] == "SYL");
     let kana = kana.unwrap()["family"].as_str().unwrap().to_owned();
-    let browser = Browser::open(1440, "ja");
+    for way in ways() {
+        few_keys(&hub, way, &id, &kana);
+    }
+}
+
+fn few_keys(hub: &Hub, way: Way, id: &str, kana: &str) {
+    let root = root(hub);
+    let browser = way.browser();
 
     // Found: the search has the focus, a few kana of the name, Enter, and Enter on the one who is meant.
     browser.go(&format!("{root}/clinic"));
@@ -54,7 +61,7 @@ fn a_patient_is_found_read_and_written_about_with_few_keys() {
     let typed: String = kana.chars().take(4).collect();
     let mut keys = browser.leads_on(|| browser.typed(&format!("{typed}\n")));
     is_well(&browser, "patients found");
-    if !browser.text("return location.pathname").ends_with(&id) {
+    if !browser.text("return location.pathname").ends_with(id) {
         let at = browser.script(
             "return [...document.querySelectorAll('.people a')].findIndex(a => a === document.activeElement)",
         );
@@ -80,7 +87,7 @@ fn a_patient_is_found_read_and_written_about_with_few_keys() {
     browser.leads_on(|| browser.keys(&["Escape"]));
 
     // A problem: three letters, Enter takes the first, Control+Enter signs.
-    let before = count(&hub, &format!("Condition?patient=Patient/{id}"));
+    let before = count(hub, &format!("Condition?patient=Patient/{id}"));
     let mut keys = browser.leads_on(|| browser.keys(&["p"]));
     is_well(&browser, "a problem is written");
     keys += browser.typed("gout");
@@ -89,9 +96,11 @@ fn a_patient_is_found_read_and_written_about_with_few_keys() {
     keys += browser.leads_on(|| browser.keys(&["Control+Enter"]));
     println!("a problem: {keys} keys");
     assert!(keys <= 10);
-    assert_eq!(count(&hub, &format!("Condition?patient=Patient/{id}")), before + 1);
-    assert_eq!(newest(&hub, "Condition", &id)["code"]["coding"][0]["code"], "M10.9");
-    assert!(browser.text("return document.querySelector('.done').textContent").contains("病名"));
+    assert_eq!(count(hub, &format!("Condition?patient=Patient/{id}")), before + 1);
+    assert_eq!(newest(hub, "Condition", id)["code"]["coding"][0]["code"], "M10.9");
+    assert!(
+        browser.text("return document.querySelector('.done').textContent").contains(&way.say("done-problem"))
+    );
 
     // Renewed: the first of what is taken.
     let mut keys = browser.leads_on(|| browser.keys(&["r"]));
@@ -104,7 +113,7 @@ fn a_patient_is_found_read_and_written_about_with_few_keys() {
     }
     println!("renewing: {keys} keys");
     assert!(keys <= 4);
-    let request = newest(&hub, "MedicationRequest", &id);
+    let request = newest(hub, "MedicationRequest", id);
     let prior = request["priorPrescription"]["reference"].as_str().unwrap().to_owned();
     assert_eq!(hub.get(&prior).1["status"], "completed");
 
@@ -115,14 +124,16 @@ fn a_patient_is_found_read_and_written_about_with_few_keys() {
     keys += browser.leads_on(|| browser.keys(&["Control+Enter"]));
     println!("a note: {keys} keys beside its text");
     assert!(keys <= 3);
-    let note = newest(&hub, "DocumentReference", &id);
+    let note = newest(hub, "DocumentReference", id);
     assert_eq!(note["docStatus"], "final");
     assert!(browser.text("return document.querySelector('.papers').textContent").contains("see in 4 weeks"));
 
     // The keys are told, and letters can be turned off.
     browser.keys(&["?"]);
     assert!(browser.script("return document.getElementById('keys').open") == true);
-    assert!(browser.text("return document.getElementById('keys').textContent").contains("診療記録"));
+    assert!(
+        browser.text("return document.getElementById('keys').textContent").contains(&way.say("write-note"))
+    );
     is_well(&browser, "the keys are told");
     browser.script("document.querySelector('#keys [data-toggle]').click(); document.querySelector('#keys [data-close]').click()");
     browser.keys(&["n"]);
@@ -138,16 +149,26 @@ fn a_patient_is_found_read_and_written_about_with_few_keys() {
 fn a_keystroke_outlives_the_browser_and_the_network() {
     let folder = tempfile::tempdir().unwrap();
     let hub = community(folder.path());
-    let root = root(&hub);
     let (id, ..) = someone(&hub);
+    for way in ways() {
+        nothing_is_lost(&hub, way, &id);
+    }
+}
+
+fn nothing_is_lost(hub: &Hub, way: Way, id: &str) {
+    let root = root(hub);
+    let (sent, unsent) = (way.say("draft-sent"), way.say("draft-unsent"));
+    let says = |what: &str| {
+        format!("return document.querySelector('.draft-state').textContent.includes({})", json!(what))
+    };
     let page = format!("{root}/clinic/{id}/write/note");
-    let browser = Browser::open(1440, "ja");
+    let browser = way.browser();
     browser.go(&page);
     browser.typed("before the crash");
-    browser.until("return document.querySelector('.draft-state').textContent.includes('保存済み')");
+    browser.until(&says(&sent));
     browser.crash();
 
-    let browser = Browser::open(768, "ja");
+    let browser = way.browser();
     browser.go(&page);
     assert_eq!(browser.text("return document.getElementById('text').value"), "before the crash");
     // Without a network it is kept in the browser, over a new page too, and sent when there is one again.
@@ -156,17 +177,17 @@ fn a_keystroke_outlives_the_browser_and_the_network() {
     );
     browser.offline(true);
     browser.typed(" and offline");
-    browser.until("return document.querySelector('.draft-state').textContent.includes('まだ送れていません')");
+    browser.until(&says(&unsent));
     browser.offline(false);
     browser.go(&page);
     assert_eq!(browser.text("return document.getElementById('text').value"), "before the crash and offline");
-    browser.until("return document.querySelector('.draft-state').textContent.includes('保存済み')");
-    let other = Browser::open(360, "ja");
+    browser.until(&says(&sent));
+    let other = Browser::open(360, way.language);
     other.go(&page);
     assert_eq!(other.text("return document.getElementById('text').value"), "before the crash and offline");
     is_well(&other, "a note on a telephone");
     // A draft is no part of the record, and is gone when it is signed.
-    assert_eq!(count(&hub, &format!("DocumentReference?patient=Patient/{id}&description=x")), 0);
+    assert_eq!(count(hub, &format!("DocumentReference?patient=Patient/{id}&description=x")), 0);
     browser.leads_on(|| browser.keys(&["Control+Enter"]));
     browser.go(&page);
     assert_eq!(browser.text("return document.getElementById('text').value"), "");
@@ -178,8 +199,18 @@ fn a_keystroke_outlives_the_browser_and_the_network() {
 fn two_who_write_one_note_see_each_other_and_overwrite_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let hub = community(folder.path());
-    let root = root(&hub);
     let (id, ..) = someone(&hub);
+    for way in ways() {
+        two_write(&hub, way, &id);
+    }
+}
+
+fn two_write(hub: &Hub, way: Way, id: &str) {
+    let root = root(hub);
+    let says = |key: &str| {
+        let said = json!(way.say(key));
+        format!("return document.querySelector('.draft-state').textContent.includes({said})")
+    };
     let page = format!("{root}/clinic/{id}/write/note");
     let text = "return document.getElementById('text').value";
     let at = |browser: &Browser, place: usize| {
@@ -187,15 +218,15 @@ fn two_who_write_one_note_see_each_other_and_overwrite_nothing() {
             "const t = document.getElementById('text'); t.focus(); t.setSelectionRange({place}, {place})"
         ));
     };
-    let one = Browser::open(1440, "ja");
+    let one = way.browser();
     one.go(&page);
     one.typed("first\nmiddle\nlast");
-    one.until("return document.querySelector('.draft-state').textContent.includes('保存済み')");
+    one.until(&says("draft-sent"));
     let two = Browser::open(1440, "en");
     two.go(&page);
     assert_eq!(two.text(text), "first\nmiddle\nlast");
     // They are shown to each other.
-    one.until("return document.querySelector('.draft-state').textContent.includes('いま一緒に開いている人')");
+    one.until(&says("draft-with"));
     // Different lines: put together in both windows.
     at(&two, 17);
     two.typed(" two");
@@ -217,19 +248,27 @@ fn two_who_write_one_note_see_each_other_and_overwrite_nothing() {
     one.until("return document.getElementById('text').value.includes('first ONE') && document.getElementById('text').value.includes('first TWO')");
     two.until("return document.getElementById('text').value.includes('first ONE')");
     // Signed by one, it is one note.
-    let before = count(&hub, &format!("DocumentReference?patient=Patient/{id}"));
+    let before = count(hub, &format!("DocumentReference?patient=Patient/{id}"));
     one.until(SENT);
     one.leads_on(|| one.keys(&["Control+Enter"]));
-    assert_eq!(count(&hub, &format!("DocumentReference?patient=Patient/{id}")), before + 1);
+    assert_eq!(count(hub, &format!("DocumentReference?patient=Patient/{id}")), before + 1);
 }
 
 #[test]
 fn what_speaks_against_a_medicine_is_said_before_it_is_signed() {
     let folder = tempfile::tempdir().unwrap();
     let hub = community(folder.path());
-    let root = root(&hub);
-    let (id, ..) = someone(&hub);
-    let browser = Browser::open(1440, "ja");
+    for (at, way) in ways().into_iter().enumerate() {
+        let (_, found) = hub.get("Patient?_count=40&_sort=birthdate&birthdate:missing=false&deceased=false");
+        let id = found["entry"][at]["resource"]["id"].as_str().unwrap();
+        spoken_against(&hub, way, id);
+    }
+}
+
+fn spoken_against(hub: &Hub, way: Way, id: &str) {
+    let penicillins = if way.language == "ja" { "ペニシリン系抗菌薬" } else { "Penicillins" };
+    let root = root(hub);
+    let browser = way.browser();
     // An allergy, told to the patient's record a moment ago.
     browser.go(&format!("{root}/clinic/{id}"));
     browser.leads_on(|| browser.keys(&["a"]));
@@ -237,7 +276,7 @@ fn what_speaks_against_a_medicine_is_said_before_it_is_signed() {
     browser.until("return !document.querySelector('.suggestions').hidden");
     browser.keys(&["Enter"]);
     browser.leads_on(|| browser.keys(&["Control+Enter"]));
-    assert_eq!(newest(&hub, "AllergyIntolerance", &id)["code"]["text"], "ペニシリン系抗菌薬");
+    assert_eq!(newest(hub, "AllergyIntolerance", id)["code"]["text"], penicillins);
     // It is said while the medicine is being written, with its source, and what was not checked is said too.
     browser.leads_on(|| browser.keys(&["m"]));
     browser.typed("amoxi");
@@ -248,19 +287,19 @@ fn what_speaks_against_a_medicine_is_said_before_it_is_signed() {
     assert!(browser.text("return document.querySelector('.findings a').href").starts_with("https://"));
     assert!(browser.script("return document.querySelectorAll('.looked li').length") == 6);
     // Signing asks why, once; one key answers, and why is kept beside the prescription.
-    let before = count(&hub, &format!("MedicationRequest?patient=Patient/{id}"));
+    let before = count(hub, &format!("MedicationRequest?patient=Patient/{id}"));
     browser.leads_on(|| browser.keys(&["Control+Enter"]));
     assert_eq!(
-        count(&hub, &format!("MedicationRequest?patient=Patient/{id}")),
+        count(hub, &format!("MedicationRequest?patient=Patient/{id}")),
         before,
         "nothing is signed yet"
     );
     is_well(&browser, "asked why");
     browser.leads_on(|| browser.keys(&["2"]));
-    let request = newest(&hub, "MedicationRequest", &id);
+    let request = newest(hub, "MedicationRequest", id);
     assert_eq!(request["medicationCodeableConcept"]["coding"][0]["code"], "J01CA04");
-    let issue = newest(&hub, "DetectedIssue", &id);
-    assert_eq!(issue["mitigation"][0]["action"]["text"], "これまで問題なく使用");
+    let issue = newest(hub, "DetectedIssue", id);
+    assert_eq!(issue["mitigation"][0]["action"]["text"], way.say("override-tolerated"));
     let implicated = issue["implicated"].as_array().unwrap();
     let reference = format!("MedicationRequest/{}", request["id"].as_str().unwrap());
     assert!(implicated.iter().any(|i| i["reference"] == reference), "{issue}");
@@ -306,6 +345,15 @@ fn every_form_is_well_says_what_is_wrong_and_works_without_script() {
             "referral",
             vec![("what", "循環器内科"), ("to", "県立病院"), ("comment", "精査のお願い"), ("text", "経過")],
         ),
+        (
+            "decision",
+            vec![
+                ("what", "高血圧症"),
+                ("options", "減塩、薬"),
+                ("matters", "薬は少なく"),
+                ("decided", "減塩を3か月"),
+            ],
+        ),
     ] {
         let mut pairs = pairs;
         pairs.extend([sign, ("draft", "0123456789abcdef0123456789abcdef")]);
@@ -340,6 +388,9 @@ fn every_form_is_well_says_what_is_wrong_and_works_without_script() {
     assert!(page(&back).contains("half a thought"));
     assert_eq!(newest(&hub, "AllergyIntolerance", &id)["criticality"], "high");
     assert_eq!(newest(&hub, "Condition", &id)["meta"]["tag"][0]["code"], "UNINFORMED");
+    let results = format!("{root}/me/{id}/timeline?lang=ja");
+    let shown = agent.get(results).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(shown.contains("一緒に決めたこと"), "the patient sees what was decided together: {shown}");
     let order = newest(&hub, "ServiceRequest", &id);
     let letter =
         agent.get(format!("{root}/clinic/{id}/letter/{}?lang=ja", order["id"].as_str().unwrap())).call();
@@ -374,7 +425,10 @@ fn every_form_is_well_says_what_is_wrong_and_works_without_script() {
                 format!("/clinic/{id}/summary"),
                 format!("/clinic/{id}/letter/{}", order["id"].as_str().unwrap()),
             ];
-            let kinds = ["note", "problem", "allergy", "medicine", "order", "result", "vaccine", "referral"];
+            let kinds = [
+                "note", "problem", "allergy", "medicine", "order", "result", "vaccine", "referral",
+                "decision",
+            ];
             pages.extend(kinds.iter().map(|kind| format!("/clinic/{id}/write/{kind}?new=1")));
             for page in pages {
                 let mark = if page.contains('?') { '&' } else { '?' };

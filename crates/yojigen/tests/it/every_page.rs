@@ -48,7 +48,7 @@ fn all(id: &str) -> Vec<String> {
         ["/", "/people?q=a", "/clinic", "/clinic?q=a", "/me", "/nothing"].map(str::to_owned).to_vec();
     pages.extend(of_person(id));
     pages.extend(operator::PAGES.map(str::to_owned));
-    for kind in ["problem", "allergy", "order", "result", "vaccine", "referral"] {
+    for kind in ["problem", "allergy", "order", "result", "vaccine", "referral", "decision"] {
         pages.push(format!("/clinic/{id}/write/{kind}"));
     }
     pages

@@ -20,6 +20,7 @@ mod formats;
 mod full_disk;
 mod hub;
 mod inform;
+mod journeys;
 mod kills;
 mod ledger;
 mod log;

@@ -6,6 +6,7 @@ use crate::clinic::codes::{self, Choice};
 use crate::clinic::kind::Kind;
 use crate::clinic::note;
 use crate::drafts::Fields;
+use crate::me::entry::kind::OWN;
 use crate::words::Words;
 
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
@@ -153,6 +154,7 @@ pub(crate) fn build(about: &About<'_>, fields: &Fields) -> Result<Value, Vec<Fau
         Kind::Result => result(about, &mut reader, &patient),
         Kind::Vaccine => vaccine(about, &mut reader, &patient),
         Kind::Referral => referral(about, &mut reader, &patient),
+        Kind::Decision => decision(about, &mut reader, &patient),
     };
     match built {
         Some(resource) if reader.faults.is_empty() => Ok(resource),
@@ -379,6 +381,35 @@ fn referral(about: &About<'_>, reader: &mut Reader<'_>, patient: &Value) -> Opti
     Some(request)
 }
 
+/// What patient and clinician decided together: between what, what mattered to the patient, and what was chosen.
+fn decision(about: &About<'_>, reader: &mut Reader<'_>, patient: &Value) -> Option<Value> {
+    let (topic, _) = reader.choice(Kind::Problem, about.words)?;
+    let (options, matters) = (reader.line("options"), reader.line("matters"));
+    let Some(decided) = reader.line("decided") else {
+        reader.faults.push(("decided", "fault-missing"));
+        return None;
+    };
+    let own = |code: &str| {
+        let text = about.words.say_code("decision", code).unwrap_or_default();
+        json!({"coding": [{"system": OWN, "code": code}], "text": text})
+    };
+    let mut code = own("shared");
+    code["text"] = json!(format!("{}: {}", code["text"].as_str().unwrap_or_default(), topic.name));
+    let mut parts = vec![json!({"code": own("about"), "valueCodeableConcept": concept(&topic)})];
+    let said = [("options", options), ("matters", matters)];
+    parts.extend(
+        said.iter().filter_map(|(name, text)| Some(json!({"code": own(name), "valueString": (*text)?}))),
+    );
+    let mut observation = json!({
+        "resourceType": "Observation", "status": "final", "code": code, "subject": patient,
+        "category": [coded(OBSERVATION_CATEGORY, "therapy")],
+        "effectiveDateTime": about.now, "issued": about.now, "performer": [about.who(), patient],
+        "valueString": decided, "component": parts,
+    });
+    about.put_encounter(&mut observation);
+    Some(observation)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -429,6 +460,23 @@ mod tests {
             faults(Kind::Result, &[("what", "血圧"), ("value", "76/128")]),
             [("value", "fault-pressure")]
         );
+    }
+
+    #[test]
+    fn what_was_decided_together_is_a_record_of_both() {
+        let said = [
+            ("what", "高血圧症"),
+            ("options", "減塩、薬"),
+            ("matters", "薬は少なく"),
+            ("decided", "減塩を3か月"),
+        ];
+        let built = build(&about(Kind::Decision), &fields(&said)).unwrap();
+        assert_eq!(built["valueString"], "減塩を3か月");
+        assert_eq!(built["performer"][1], json!({"reference": "Patient/p"}));
+        assert_eq!(built["component"][0]["valueCodeableConcept"]["coding"][0]["code"], "I10");
+        assert_eq!(built["component"][2]["valueString"], "薬は少なく");
+        let missing = build(&about(Kind::Decision), &fields(&[("what", "x")])).unwrap_err();
+        assert_eq!(missing, [("decided", "fault-missing")]);
     }
 
     #[test]

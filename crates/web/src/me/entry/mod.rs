@@ -8,6 +8,6 @@ pub(super) mod build;
 pub(super) mod change;
 pub(super) mod choose;
 pub(super) mod document;
-pub(super) mod kind;
+pub(crate) mod kind;
 pub(super) mod read;
 pub(super) mod view;

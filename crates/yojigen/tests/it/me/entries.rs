@@ -2,17 +2,25 @@
 
 use serde_json::json;
 
-use super::{day, held, house, place, send, signed_in, tap};
-use crate::auth::visitor::field;
+use super::{day, held, house, on_a_way, place, send};
+use crate::auth::visitor::{field, written};
+use crate::browser::Browser;
+use crate::journeys::{Way, ways};
 use crate::pages::is_well;
 
 #[test]
 fn blood_pressure_is_recorded_in_at_most_nine_taps() {
+    for way in ways() {
+        blood_pressure(way);
+    }
+}
+
+fn blood_pressure(way: Way) {
     let house = house();
-    let browser = signed_in(&house, "taro", 360, "ja");
+    let browser = on_a_way(&house, "taro", way);
     assert!(browser.text("return location.pathname") == "/me/p1", "one's own record is where /me leads");
     let mut taps = 0;
-    tap(&browser, ".tile-pressure");
+    way.act(&browser, ".tile-pressure");
     taps += 1;
     // The first field waits for digits, and each goes on to the next: digits only.
     assert_eq!(browser.text("return document.activeElement.name"), "high1");
@@ -26,7 +34,7 @@ fn blood_pressure_is_recorded_in_at_most_nine_taps() {
         "fields were gone to by themselves"
     );
     is_well(&browser, "entry of blood pressure");
-    tap(&browser, "button[value=save]");
+    way.act(&browser, "button[value=save]");
     taps += 1;
     assert!(taps <= 9, "{taps} taps");
     let said = browser.text("return document.querySelector('.just-saved').textContent");
@@ -42,7 +50,7 @@ fn blood_pressure_is_recorded_in_at_most_nine_taps() {
     assert_eq!(kept[0]["performer"], json!([{"reference": "Patient/p1"}]));
     assert_eq!(kept[0]["component"][0]["valueQuantity"]["code"], "mm[Hg]");
     // Taken back with one tap.
-    tap(&browser, ".just-saved button[value=remove]");
+    way.act(&browser, ".just-saved button[value=remove]");
     assert_eq!(held(&mut visitor, "Observation?code=85354-9").len(), 1);
     let (complaints, addresses) = browser.complaints_and_addresses();
     assert!(complaints.is_empty(), "{complaints:?}");
@@ -218,4 +226,36 @@ fn who_acts_for_a_person_writes_under_their_own_name() {
     assert_ne!(forged.status, 303, "{}", forged.body);
     assert_eq!(held(&mut tsukiko, "Observation?patient=p2").len(), 1);
     assert!(day(0).starts_with("20"));
+}
+
+#[test]
+fn what_was_written_outlives_the_session_without_script() {
+    let house = house();
+    let path = "/me/p1/add/note";
+    let pairs = [("text", "頭が痛い。\n<b>よく眠れた</b>"), ("action", "save")];
+    let headers = |origin: &'static str| {
+        [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html"), ("origin", origin)]
+    };
+    // A page of somebody else's is not given a form to be sent in the person's name.
+    let foreign = house.visitor().send("POST", path, &headers("https://elsewhere.example"), &written(&pairs));
+    assert_eq!(foreign.status, 303);
+    let own = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("accept", "text/html"),
+        ("origin", house.root()),
+    ];
+    let answer = house.visitor().send("POST", path, &own, &written(&pairs));
+    assert_eq!(answer.status, 401);
+    assert!(answer.body.contains("&#60;b&#62;よく眠れた") && !answer.body.contains("<b>"), "{}", answer.body);
+    let browser = Browser::open(360, "ja");
+    browser.go(&format!("{}/auth/sign-in", house.root()));
+    browser.script(&format!(
+        "document.body.innerHTML = '<form method=post action=\"{path}\"><textarea name=text></textarea><button id=go>x</button></form>';
+         document.querySelector('textarea').value = 'one\\ntwo words'"
+    ));
+    browser.press("#go");
+    is_well(&browser, "signed out, and nothing is lost");
+    let shown = browser.text("return document.querySelector('main').textContent");
+    assert!(shown.contains("one\ntwo words"), "{shown}");
+    assert_eq!(browser.text("return document.querySelector('input[name=text]').value"), "one\ntwo words");
 }

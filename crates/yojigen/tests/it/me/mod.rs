@@ -15,6 +15,7 @@ use crate::auth::visitor::{Visitor, written};
 use crate::auth::{House, PASSWORD};
 use crate::browser::Browser;
 use crate::hub::Answer;
+use crate::journeys::Way;
 
 /// A clinic that cares for p1, who has some results, a problem and a medicine; r1 acts for p2, who is p1's too.
 fn record() -> Vec<Value> {
@@ -96,8 +97,19 @@ fn tap(browser: &Browser, selector: &str) {
 /// A browser somebody is signed in with, at `/me`.
 fn signed_in(house: &House, login: &str, width: u32, language: &str) -> Browser {
     let browser = Browser::open(width, language);
+    sign_in(&browser, house, login);
+    browser
+}
+
+/// The same, on a way.
+fn on_a_way(house: &House, login: &str, way: Way) -> Browser {
+    let browser = way.browser();
+    sign_in(&browser, house, login);
+    browser
+}
+
+fn sign_in(browser: &Browser, house: &House, login: &str) {
     browser.go(&format!("{}/auth/sign-in?return=%2Fme", house.root()));
     browser.type_into("#login", login);
     browser.type_into("#password", &format!("{PASSWORD}\n"));
-    browser
 }

@@ -7,9 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::tap;
-use crate::browser::Browser;
 use crate::hub::{PROGRAM, agent, run_well, try_send};
+use crate::journeys::{Way, ways};
 
 /// A hub on a port that it can come back to.
 struct Served(Child);
@@ -44,6 +43,12 @@ fn found(root: &str, query: &str) -> Value {
 
 #[test]
 fn without_a_connection_pages_are_read_and_entries_wait() {
+    for way in ways() {
+        without_a_connection(way);
+    }
+}
+
+fn without_a_connection(way: Way) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("hub");
     let place = data.to_str().unwrap();
@@ -53,7 +58,7 @@ fn without_a_connection_pages_are_read_and_entries_wait() {
     let hub = Served::at(&data, port);
     let persons = found(&root, "Patient?_count=1&_sort=birthdate&birthdate:missing=false&deceased=false");
     let id = persons["entry"][0]["resource"]["id"].as_str().unwrap().to_owned();
-    let browser = Browser::open(360, "ja");
+    let browser = way.browser();
     browser.go(&format!("{root}/me/{id}/offline"));
     let kept = "return new Promise(done => { const r = indexedDB.open('yojigen-me'); r.onsuccess = () => {
         if (!r.result.objectStoreNames.contains('pages')) return done(0);
@@ -88,7 +93,7 @@ fn without_a_connection_pages_are_read_and_entries_wait() {
     browser.go(&format!("{root}/me/{id}/add/pressure"));
     browser.type_into("[name=high1]", "131");
     browser.type_into("[name=low1]", "82");
-    tap(&browser, "button[value=save]");
+    way.act(&browser, "button[value=save]");
     browser.until(
         "return document.querySelector('.offline-list li')?.textContent.includes('131 · 82') === true",
     );
@@ -97,14 +102,14 @@ fn without_a_connection_pages_are_read_and_entries_wait() {
     browser.go(&format!("{root}/me/{id}/add/pressure"));
     browser.type_into("[name=high1]", "240");
     browser.type_into("[name=low1]", "99");
-    tap(&browser, "button[value=save]");
+    way.act(&browser, "button[value=save]");
     browser.until("return document.querySelectorAll('.offline-list li').length === 2");
     // Back again, what waits is sent.
     let hub = Served::at(&data, port);
     browser.go(&format!("{root}/me/{id}/offline"));
     browser.until("return document.querySelectorAll('.offline-list li').length === 1");
     let left = browser.text("return document.querySelector('.offline-list li').textContent");
-    assert!(left.contains("240 · 99") && left.contains("もう一度入力する"), "{left}");
+    assert!(left.contains("240 · 99") && left.contains(&way.say("me-offline-form")), "{left}");
     let sent = found(
         &root,
         &format!("Observation?patient={id}&code=85354-9&performer=Patient/{id}&_sort=-date&_count=1"),

@@ -1,32 +1,39 @@
 //! Who may see, who looked, and what is taken along.
 
-use super::{held, house, place, send, signed_in, tap};
+use super::{held, house, on_a_way, place, send, signed_in};
+use crate::journeys::{Way, ways};
 use crate::pages::is_well;
 
 #[test]
 fn a_consent_is_revoked_in_at_most_three_taps_and_given_again() {
+    for way in ways() {
+        revoked_and_given_again(way);
+    }
+}
+
+fn revoked_and_given_again(way: Way) {
     let house = house();
     let mut jiro = house.signed_in("jiro");
     assert_eq!(jiro.get("/fhir/Observation/a0").status, 200, "the clinic that cares sees the record");
-    let browser = signed_in(&house, "taro", 360, "ja");
+    let browser = on_a_way(&house, "taro", way);
     let mut taps = 0;
-    tap(&browser, "a[href='/me/p1/sharing']");
+    way.act(&browser, "a[href='/me/p1/sharing']");
     taps += 1;
     let said = browser.text("return document.querySelector('.share').textContent");
     assert!(
-        said.contains("さくら診療所") && said.contains("見られなくなります"),
+        said.contains("さくら診療所") && said.contains(&way.say("me-share-follows-care-on")),
         "what follows is said before: {said}"
     );
     is_well(&browser, "sharing");
-    tap(&browser, ".share button[value=off]");
+    way.act(&browser, ".share button[value=off]");
     taps += 1;
     assert!(taps <= 3);
     is_well(&browser, "sharing, stopped");
     assert_eq!(jiro.get("/fhir/Observation/a0").status, 404, "it holds at once");
     // And back, with one tap.
-    tap(&browser, ".undo button");
+    way.act(&browser, ".undo button");
     let said = browser.text("return document.querySelector('main').textContent");
-    assert!(said.contains("見られるようにしました"), "{said}");
+    assert!(said.contains(&way.say("me-said-shared")), "{said}");
     assert_eq!(jiro.get("/fhir/Observation/a0").status, 200);
     let mut taro = house.signed_in("taro");
     let consents = held(&mut taro, "Consent");
@@ -73,10 +80,16 @@ fn who_looked_is_told_with_why_and_emergencies_are_marked() {
 
 #[test]
 fn the_emergency_card_is_two_taps_away_and_fits_a_wallet() {
+    for way in ways() {
+        card(way);
+    }
+}
+
+fn card(way: Way) {
     let house = house();
-    let browser = signed_in(&house, "taro", 360, "ja");
+    let browser = on_a_way(&house, "taro", way);
     browser.script("window.print = () => { window.isPrinted = true }");
-    tap(&browser, "a[href='/me/p1/card']");
+    way.act(&browser, "a[href='/me/p1/card']");
     browser.script("window.print = () => { window.isPrinted = true }");
     let card = browser.text("return document.querySelector('.wallet').textContent");
     for shown in ["ペニシリン", "高血圧症", "アムロジピン錠5mg", "山田 桜", "080-0000-0000"]
@@ -84,8 +97,13 @@ fn the_emergency_card_is_two_taps_away_and_fits_a_wallet() {
         assert!(card.contains(shown), "{shown}: {card}");
     }
     is_well(&browser, "the card");
-    browser.script("document.querySelector('.print-now').scrollIntoView({block: 'center'})");
-    browser.click(".print-now");
+    if way.has_keyboard() {
+        browser.reach(".print-now");
+        browser.keys(&["Enter"]);
+    } else {
+        browser.script("document.querySelector('.print-now').scrollIntoView({block: 'center'})");
+        browser.click(".print-now");
+    }
     assert_eq!(browser.script("return window.isPrinted === true"), true);
 }
 
