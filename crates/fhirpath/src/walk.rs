@@ -15,7 +15,7 @@ use crate::value::{Item, Value};
 enum Step {
     Child(NameId),
     /// The first name of a path: the focus itself if it is of the type of that name.
-    FirstName(NameId, TypeId),
+    FirstName(Option<NameId>, TypeId),
     OfType(TypeSpecifier),
     Where(Box<Condition>),
 }
@@ -134,7 +134,8 @@ fn walk_steps<'a>(steps: &[Step], node: NodeRef<'a>, visit: Visit<'_, 'a>) -> Re
         Step::FirstName(_, type_id) if r4().is_a(node.value_type(), *type_id) => {
             walk_steps(rest, node, visit)
         }
-        Step::Child(name) | Step::FirstName(name, _) => {
+        Step::FirstName(None, _) => Ok(true),
+        Step::Child(name) | Step::FirstName(Some(name), _) => {
             for child in node.children_named(*name) {
                 if !walk_steps(rest, child, visit)? {
                     return Ok(false);
@@ -243,17 +244,14 @@ fn plain(expr: &Expr) -> Option<Walk> {
 fn add(expr: &Expr, making: &mut Making) -> Option<()> {
     match expr {
         Expr::This => {}
-        Expr::Member { input, name: Name { id, type_id, .. } } => {
-            let id = (*id)?;
-            match (input, type_id) {
-                (Some(input), _) => {
-                    add(input, making)?;
-                    making.steps.push(Step::Child(id));
-                }
-                (None, Some(type_id)) => making.steps.push(Step::FirstName(id, *type_id)),
-                (None, None) => making.steps.push(Step::Child(id)),
+        Expr::Member { input, name: Name { id, type_id, .. } } => match (input, type_id) {
+            (Some(input), _) => {
+                add(input, making)?;
+                making.steps.push(Step::Child((*id)?));
             }
-        }
+            (None, Some(type_id)) => making.steps.push(Step::FirstName(*id, *type_id)),
+            (None, None) => making.steps.push(Step::Child((*id)?)),
+        },
         Expr::Indexer { input, index } => {
             let Expr::Literal(Value::Integer(n)) = index.as_ref() else { return None };
             let n = usize::try_from(*n).ok()?;

@@ -27,6 +27,8 @@ pub(crate) fn compile(definition: Definition) -> Result<ViewDefinition, Error> {
     let resource = r4().known_resource_type(&definition.resource).map_err(|m| Error::at("resource", m))?;
     let constants = constant::read(&definition.constants)?;
     let mut compiler = Compiler { constants, projection: Projection::default() };
+    // What goes wrong is said with the resource.
+    compiler.projection.child(Projection::ROOT, r4().well_known().id);
     let root = Focus { types: Types::of(resource), places: vec![Projection::ROOT] };
     let wheres = definition
         .wheres

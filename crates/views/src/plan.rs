@@ -87,6 +87,12 @@ impl ViewDefinition {
         Arc::new(Schema::new(self.columns.iter().map(|c| c.field(decimals)).collect::<Vec<_>>()))
     }
 
+    /// Whether it looks at `meta`, so that a kept text needs its version and moment put in.
+    #[must_use]
+    pub fn looks_at_meta(&self) -> bool {
+        self.projection.has(fhir::r4().well_known().meta)
+    }
+
     /// Its rows over the texts of resources, in batches of about so many; what is of another type has none.
     pub fn batches<I>(&self, texts: I, rows: usize, decimals: Decimals) -> Batches<'_, I::IntoIter>
     where

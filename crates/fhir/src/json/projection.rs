@@ -61,10 +61,10 @@ impl Projection {
         }
     }
 
-    /// Whether everything is wanted.
+    /// Whether the elements of a name are wanted of the resource itself.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.places.first().is_some_and(|w| w.whole)
+    pub fn has(&self, name: NameId) -> bool {
+        self.places.first().is_some_and(|w| w.whole || w.children.iter().any(|(n, _)| *n == name))
     }
 }
 

@@ -75,6 +75,7 @@ impl Skip<'_> {
         let mut depth = 1usize;
         let mut at = self.at;
         loop {
+            at = next_of(self.bytes, at, [b'"', open, close]);
             match self.bytes.get(at) {
                 Some(b'"') => match string_end(self.bytes, at + 1) {
                     Some((end, _)) => at = end,
@@ -101,13 +102,70 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
     let mut at = start;
     let mut is_escaped = false;
     loop {
+        at = next_of(bytes, at, [b'"', b'\\', b'"']);
         match bytes.get(at)? {
-            b'"' => return Some((at, is_escaped)),
             b'\\' => {
                 is_escaped = true;
                 at += 2;
             }
-            _ => at += 1,
+            _ => return Some((at, is_escaped)),
         }
+    }
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// The next of these bytes; the end of the text if there is none. Eight bytes are looked at together: a word from which
+/// a byte's value was taken away bit by bit has a zero where the byte stood.
+fn next_of(bytes: &[u8], start: usize, wanted: [u8; 3]) -> usize {
+    let mut at = start;
+    let [a, b, c] = wanted.map(|byte| ONES * u64::from(byte));
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*eight);
+        let found = zeros(word ^ a) | zeros(word ^ b) | zeros(word ^ c);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while bytes.get(at).is_some_and(|byte| !wanted.contains(byte)) {
+        at += 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_byte_is_found_wherever_it_stands() {
+        let mut text = vec![b'x'; 40];
+        for at in 0..40 {
+            text[at] = b'}';
+            for start in 0..=40 {
+                let expected = if start <= at { at } else { 40 };
+                assert_eq!(next_of(&text, start, *b"\"{}"), expected, "{start} {at}");
+            }
+            // Neighbours in value, and bytes past 127, are none of them.
+            text[at] = if at % 2 == 0 { b'|' } else { 0xfd };
+        }
+        assert_eq!(string_end(br#"a\\"b\"c"d"#, 0), Some((3, true)));
+        assert_eq!(string_end(br#"a\"#, 0), None);
+    }
+
+    #[test]
+    fn values_are_stepped_over_whole() {
+        let text = br#"{"a":[1,"]}\"",{"b":{}}],"c":-1.5e3} "x" null 7"#;
+        let mut skip = Skip { bytes: text, at: 0 };
+        let mut ends = Vec::new();
+        while skip.peek().is_some() {
+            skip.value().unwrap();
+            ends.push(skip.at);
+        }
+        assert_eq!(ends, [36, 40, 45, 47]);
+        assert!(Skip { bytes: b"{\"a\":1", at: 0 }.value().is_err());
     }
 }

@@ -46,7 +46,9 @@ fn boundary<'a>(scope: &Scope<'a, '_>, call: &Call<'_, 'a>, side: Side, name: &s
         Value::DateTime(date, text) => {
             date_time(date, text, precision.unwrap_or(17), side).and_then(|t| Value::date_time(&t))
         }
-        Value::Time(time, _) => clock(*time, precision.unwrap_or(9), side).and_then(|t| Value::time(&t)),
+        Value::Time(time, text) => {
+            clock_of(*time, text, precision.unwrap_or(9), side).and_then(|t| Value::time(&t))
+        }
         _ => return Err(Error::new(format!("{name} needs a number, a date or a time"))),
     };
     Ok(found.map(Into::into).into_iter().collect())
@@ -126,6 +128,7 @@ fn whole_day(digits: i64, side: Side) -> Option<String> {
     clock(Time { hour, minute: None, second_millis: None }, digits, side)
 }
 
+/// The same of a time as written: a whole second lasts until its end.
 fn clock_of(time: Time, written: &str, digits: i64, side: Side) -> Option<String> {
     let is_whole_second = written.len() == 8;
     match (is_whole_second, side, time.second_millis) {

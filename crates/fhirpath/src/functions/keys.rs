@@ -45,6 +45,13 @@ pub(super) fn get_reference_key<'a>(_: &Scope<'a, '_>, call: Call<'_, 'a>) -> Ou
 /// The key of what a Reference points at; `None` if that is of another type, contained, or not said literally.
 pub(crate) fn reference_key(reference: NodeRef<'_>, wanted: Option<TypeSpecifier>) -> Option<Cow<'_, str>> {
     let literal = reference.child("reference")?.value()?;
+    // What most references say: a type and an id, and nothing else.
+    if let (Some(TypeSpecifier::Fhir(id)), Cow::Borrowed(text)) = (wanted, &literal)
+        && let Some(rest) = text.strip_prefix(r4().type_name(id)).and_then(|rest| rest.strip_prefix('/'))
+        && fhir::primitive::is_id(rest)
+    {
+        return Some(literal);
+    }
     let fits = |found: Option<fhir::TypeId>| match wanted {
         None => true,
         Some(TypeSpecifier::Fhir(id)) => found.is_some_and(|found| r4().is_a(found, id)),
