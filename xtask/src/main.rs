@@ -14,7 +14,9 @@ cargo xtask <task>
         [--sync-delay MICROSECONDS] [--persons N] [--seed N] [--out DIR]
         measure the workloads; raw figures go to docs/performance
   conformance patch --dir PATH
-        others' test suites; prints N passed, M failed, and what each failure expected
+  conformance sql-on-fhir --dir PATH [--report FILE]
+        others' test suites; prints N passed, M failed, and what each failure expected; --report writes the outcomes
+        as the suite's own test_report.json has them
   fuzz json|xml|fhirpath|search|bundles|patch [--seconds N] [--seed N] [--package FILE]
         random and mutated input to what reads from outside
 

@@ -20,7 +20,9 @@ pub struct Types {
 }
 
 impl Types {
-    fn of(id: TypeId) -> Types {
+    /// One of FHIR's types.
+    #[must_use]
+    pub fn of(id: TypeId) -> Types {
         Types { fhir: vec![id], system: Vec::new() }
     }
 
@@ -28,7 +30,8 @@ impl Types {
         Types { fhir: Vec::new(), system: vec![system] }
     }
 
-    fn add(&mut self, other: Types) {
+    /// Takes in other types.
+    pub fn add(&mut self, other: Types) {
         for id in other.fhir {
             if !self.fhir.contains(&id) {
                 self.fhir.push(id);
@@ -42,13 +45,14 @@ impl Types {
     }
 
     /// Whether nothing is known: any type is possible.
-    fn is_unknown(&self) -> bool {
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
         self.fhir.is_empty() && (self.system.is_empty() || self.system.contains(&SystemType::Any))
     }
 }
 
-pub(crate) fn analyse(expression: &Expression, focus: TypeId) -> Result<Types, Error> {
-    types(&expression.root, &Types::of(focus))
+pub(crate) fn analyse(expression: &Expression, focus: &Types) -> Result<Types, Error> {
+    types(&expression.root, focus)
 }
 
 /// Every element of a type with its own types.
@@ -101,6 +105,7 @@ fn types(expr: &Expr, focus: &Types) -> Result<Types, Error> {
         Expr::Index => Ok(Types::system(SystemType::Integer)),
         Expr::Variable(name) => Ok(match name.as_str() {
             "resource" | "rootResource" | "context" => Types::default(),
+            "rowIndex" => Types::system(SystemType::Integer),
             _ => Types::system(SystemType::String),
         }),
         Expr::Member { input: None, name } => {
@@ -173,6 +178,8 @@ fn call(
         | F::Distinct
         | F::Intersect
         | F::Exclude
+        | F::LowBoundary
+        | F::HighBoundary
         | F::Trace => input.clone(),
         F::Union | F::Combine => {
             let mut both = input.clone();
@@ -205,6 +212,9 @@ fn call(
         | F::ToChars
         | F::Split
         | F::Join
+        | F::JoinAll
+        | F::GetResourceKey
+        | F::GetReferenceKey
         | F::Trim => Types::system(SystemType::String),
         F::Abs
         | F::Ceiling

@@ -35,6 +35,8 @@ pub struct Context<'a, 'r> {
     pub now: Option<i64>,
     /// How many items may be looked at before the run is stopped.
     pub budget: usize,
+    /// `%rowIndex`: where the focus stands among what a view goes through, from 0.
+    pub row_index: u32,
 }
 
 impl<'a> Context<'a, '_> {
@@ -48,6 +50,7 @@ impl<'a> Context<'a, '_> {
             resolver: None,
             now: None,
             budget: 1_000_000,
+            row_index: 0,
         }
     }
 }
@@ -56,9 +59,16 @@ pub(crate) fn evaluate<'a>(
     expression: &Expression,
     context: &Context<'a, '_>,
 ) -> Result<Collection<'a>, Error> {
+    evaluate_on(expression, context, Some(&Item::Node(context.focus)))
+}
+
+pub(crate) fn evaluate_on<'a>(
+    expression: &Expression,
+    context: &Context<'a, '_>,
+    focus: Option<&Item<'a>>,
+) -> Result<Collection<'a>, Error> {
     let budget = Cell::new(context.budget);
-    let focus = Item::Node(context.focus);
-    let scope = Scope { context, budget: &budget, this: &focus, index: 0, total: &[] };
+    let scope = Scope { context, budget: &budget, this: focus, index: 0, total: &[] };
     scope.evaluate(&expression.root)
 }
 
@@ -66,7 +76,8 @@ pub(crate) fn evaluate<'a>(
 pub(crate) struct Scope<'a, 's> {
     context: &'s Context<'a, 's>,
     budget: &'s Cell<usize>,
-    this: &'s Item<'a>,
+    /// `None` where there is nothing to start from.
+    this: Option<&'s Item<'a>>,
     index: usize,
     total: &'s [Item<'a>],
 }
@@ -92,12 +103,18 @@ impl<'a, 's> Scope<'a, 's> {
 
     /// The scope with another `$this`.
     pub(crate) fn each<'i>(&'i self, item: &'i Item<'a>, index: usize) -> Scope<'a, 'i> {
-        Scope { context: self.context, budget: self.budget, this: item, index, total: self.total }
+        Scope { context: self.context, budget: self.budget, this: Some(item), index, total: self.total }
     }
 
     /// The same scope.
     pub(crate) fn again(&self) -> Scope<'a, '_> {
-        self.each(self.this, self.index)
+        Scope {
+            context: self.context,
+            budget: self.budget,
+            this: self.this,
+            index: self.index,
+            total: self.total,
+        }
     }
 
     pub(crate) fn with_total<'i>(&'i self, total: &'i [Item<'a>]) -> Scope<'a, 'i> {
@@ -136,7 +153,7 @@ impl<'a, 's> Scope<'a, 's> {
         match expr {
             Expr::Literal(value) => Ok(vec![Item::Value(value.clone())]),
             Expr::Empty => Ok(Vec::new()),
-            Expr::This => Ok(vec![self.this.clone()]),
+            Expr::This => Ok(self.this.cloned().into_iter().collect()),
             Expr::Index => Ok(vec![Value::Integer(i64::try_from(self.index).unwrap_or(i64::MAX)).into()]),
             Expr::Total => Ok(self.total.to_vec()),
             Expr::Variable(name) => self.variable(name),
@@ -173,6 +190,7 @@ impl<'a, 's> Scope<'a, 's> {
             "resource" => Ok(vec![Item::Node(self.context.resource)]),
             "rootResource" => Ok(vec![Item::Node(self.context.root_resource)]),
             "context" => Ok(vec![Item::Node(self.context.focus)]),
+            "rowIndex" => Ok(vec![Value::Integer(i64::from(self.context.row_index)).into()]),
             "ucum" => text("http://unitsofmeasure.org"),
             "sct" => text("http://snomed.info/sct"),
             "loinc" => text("http://loinc.org"),
@@ -186,12 +204,13 @@ impl<'a, 's> Scope<'a, 's> {
 
     /// The first name of a path: the focus itself if it is the name of its type, else an element of it.
     fn first_name(&self, name: &Name) -> Result<Collection<'a>, Error> {
-        if let (Some(type_id), Item::Node(node)) = (name.type_id, self.this)
+        let Some(this) = self.this else { return Ok(Vec::new()) };
+        if let (Some(type_id), Item::Node(node)) = (name.type_id, this)
             && r4().is_a(node.value_type(), type_id)
         {
-            return Ok(vec![self.this.clone()]);
+            return Ok(vec![this.clone()]);
         }
-        self.members(std::slice::from_ref(self.this), name)
+        self.members(std::slice::from_ref(this), name)
     }
 
     fn members(&self, input: &[Item<'a>], name: &Name) -> Result<Collection<'a>, Error> {
@@ -223,7 +242,7 @@ impl<'a, 's> Scope<'a, 's> {
     ) -> Result<Collection<'a>, Error> {
         let input = match input {
             Some(input) => self.evaluate(input)?,
-            None => vec![self.this.clone()],
+            None => self.this.cloned().into_iter().collect(),
         };
         self.spend(input.len() + 1)?;
         function.run(self, Call { input, arguments, specifier })

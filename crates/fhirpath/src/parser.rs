@@ -15,9 +15,9 @@ const MAX_TOKENS: usize = 2000;
 /// Deeper expressions are refused.
 const MAX_DEPTH: usize = 100;
 
-pub(crate) fn parse(text: &str) -> Result<Expr, Error> {
+pub(crate) fn parse(text: &str, dialect: &Dialect<'_>) -> Result<Expr, Error> {
     let tokens = tokens(text, MAX_TOKENS)?;
-    let mut parser = Parser { tokens, at: 0, depth: 0 };
+    let mut parser = Parser { tokens, at: 0, depth: 0, dialect };
     let expr = parser.expression(0)?;
     match parser.peek() {
         Token::End => Ok(expr),
@@ -25,10 +25,22 @@ pub(crate) fn parse(text: &str) -> Result<Expr, Error> {
     }
 }
 
-struct Parser {
+/// What an expression is written for.
+pub(crate) enum Dialect<'c> {
+    /// FHIRPath as FHIR uses it.
+    Fhir,
+    /// The paths of a view, with its constants.
+    View(&'c [(String, Value)]),
+}
+
+/// What every expression may ask for; beside them there are `vs-…` and `ext-…`.
+const VARIABLES: [&str; 6] = ["resource", "rootResource", "context", "ucum", "sct", "loinc"];
+
+struct Parser<'c> {
     tokens: Vec<(usize, Token)>,
     at: usize,
     depth: usize,
+    dialect: &'c Dialect<'c>,
 }
 
 /// What binds how strongly; `is` and `as` are handled beside it.
@@ -70,7 +82,7 @@ fn binary(token: &Token) -> Option<(u8, Operator)> {
 const TYPE_PRECEDENCE: u8 = 8;
 const UNARY_PRECEDENCE: u8 = 11;
 
-impl Parser {
+impl Parser<'_> {
     fn peek(&self) -> &Token {
         &self.tokens[self.at.min(self.tokens.len() - 1)].1
     }
@@ -182,11 +194,31 @@ impl Parser {
             Token::Time(text) => self.literal(at, Value::time(&text), "a time"),
             Token::Percent(name) => {
                 self.at += 1;
-                Ok(Expr::Variable(name))
+                self.variable(at, name)
             }
             Token::Dollar(_) | Token::Name(..) => self.invocation(None),
             _ => Err(self.unexpected("a value, a name or '('")),
         }
+    }
+
+    /// A constant of a view stands for its value; what a view does not define is refused.
+    fn variable(&self, at: usize, name: String) -> Result<Expr, Error> {
+        let Dialect::View(constants) = self.dialect else { return Ok(Expr::Variable(name)) };
+        if let Some((_, value)) = constants.iter().find(|(n, _)| *n == name) {
+            return Ok(Expr::Literal(value.clone()));
+        }
+        let is_known = VARIABLES.contains(&name.as_str()) || name == "rowIndex";
+        if is_known || name.starts_with("vs-") || name.starts_with("ext-") {
+            return Ok(Expr::Variable(name));
+        }
+        let known = constants.iter().map(|(n, _)| n.as_str()).chain(VARIABLES).chain(["rowIndex"]);
+        let near = nearest(&name, known);
+        let hint = if near.is_empty() {
+            "; the view's constants are defined in constant".to_owned()
+        } else {
+            format!(" (did you mean %{}?)", near.join(" or %"))
+        };
+        Err(Error::at(at, format!("%{name} is not defined{hint}")))
     }
 
     fn literal(&mut self, at: usize, value: Option<Value>, what: &str) -> Result<Expr, Error> {
@@ -259,8 +291,15 @@ impl Parser {
             };
             return Err(Error::at(at, format!("no function is called '{name}'{hint}")));
         };
+        let function = match (function, self.dialect) {
+            (Function::Join, Dialect::View(_)) => Function::JoinAll,
+            (function, _) => function,
+        };
         let mut specifier = None;
         let mut arguments = Vec::new();
+        if function == Function::GetReferenceKey && self.eat(")") {
+            return Ok(Expr::Call { input, function, arguments, specifier });
+        }
         if function.takes_type() {
             specifier = Some(self.type_specifier()?);
             self.expect(")")?;

@@ -1,6 +1,7 @@
 //! Others' test suites, in the layouts they are published in.
 
 mod patch;
+mod sql_on_fhir;
 
 use std::path::PathBuf;
 
@@ -28,15 +29,24 @@ impl Tally {
 
 /// Runs a suite and prints `N passed, M failed`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let (name, rest) = arguments.split_first().context("which suite? patch")?;
-    let dir = match rest {
-        [flag, dir] if flag == "--dir" => PathBuf::from(dir),
-        _ => bail!("say where the suite is: cargo xtask conformance {name} --dir PATH"),
-    };
+    let (name, rest) = arguments.split_first().context("which suite? patch or sql-on-fhir")?;
+    let (mut dir, mut report) = (None, None);
+    let mut rest = rest.iter();
+    while let Some(flag) = rest.next() {
+        let value = rest.next().map(PathBuf::from).with_context(|| format!("{flag} needs a value"));
+        match flag.as_str() {
+            "--dir" => dir = Some(value?),
+            "--report" if name == "sql-on-fhir" => report = Some(value?),
+            other => bail!("unknown: {other}"),
+        }
+    }
+    let dir =
+        dir.with_context(|| format!("say where the suite is: cargo xtask conformance {name} --dir PATH"))?;
     let mut tally = Tally::default();
     match name.as_str() {
         "patch" => patch::run(&dir, &mut tally)?,
-        other => bail!("no suite is called '{other}'; patch is"),
+        "sql-on-fhir" => sql_on_fhir::run(&dir, report.as_deref(), &mut tally)?,
+        other => bail!("no suite is called '{other}'; patch and sql-on-fhir are"),
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     if tally.failed > 0 {

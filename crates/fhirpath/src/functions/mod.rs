@@ -1,11 +1,13 @@
 //! The functions of FHIRPath (N1, section 5) and those FHIR adds. One file a section.
 
+mod boundary;
 mod combining;
 mod conversion;
 mod dates;
 mod existence;
 mod fhir_functions;
 mod filtering;
+mod keys;
 mod math;
 mod strings;
 mod subsetting;
@@ -13,6 +15,7 @@ mod tree;
 mod utility;
 
 pub(crate) use conversion::to_quantity;
+pub(crate) use keys::reference_key;
 
 use crate::ast::Expr;
 use crate::error::Error;
@@ -41,7 +44,8 @@ macro_rules! functions {
         impl Function {
             pub(crate) fn from_name(name: &str) -> Option<Function> {
                 match name {
-                    $($name => Some(Function::$variant),)*
+                    // The functions of views that share a name with another come after it.
+                    $(#[allow(unreachable_patterns)] $name => Some(Function::$variant),)*
                     _ => None,
                 }
             }
@@ -121,6 +125,7 @@ functions! {
     ToChars "toChars" 0 0 strings::to_chars;
     Split "split" 1 1 strings::split;
     Join "join" 0 1 strings::join;
+    JoinAll "join" 0 1 strings::join_all;
     Trim "trim" 0 0 strings::trim;
     Abs "abs" 0 0 math::abs;
     Ceiling "ceiling" 0 0 math::ceiling;
@@ -146,11 +151,15 @@ functions! {
     GetValue "getValue" 0 0 fhir_functions::get_value;
     Resolve "resolve" 0 0 fhir_functions::resolve;
     HtmlChecks "htmlChecks" 0 0 fhir_functions::html_checks;
+    LowBoundary "lowBoundary" 0 1 boundary::low;
+    HighBoundary "highBoundary" 0 1 boundary::high;
+    GetResourceKey "getResourceKey" 0 0 keys::get_resource_key;
+    GetReferenceKey "getReferenceKey" 0 1 keys::get_reference_key;
 }
 
 impl Function {
     /// Whether its argument is the name of a type.
     pub(crate) fn takes_type(self) -> bool {
-        matches!(self, Function::OfType | Function::As | Function::Is)
+        matches!(self, Function::OfType | Function::As | Function::Is | Function::GetReferenceKey)
     }
 }

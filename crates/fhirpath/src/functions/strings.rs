@@ -184,6 +184,12 @@ pub(super) fn join<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a>
     bounded(scope, parts.join(&separator))
 }
 
+/// As views have it: nothing joins to the empty text.
+pub(super) fn join_all<'a>(scope: &Scope<'a, '_>, call: Call<'_, 'a>) -> Outcome<'a> {
+    let found = join(scope, call)?;
+    Ok(if found.is_empty() { text("") } else { found })
+}
+
 fn separator(scope: &Scope<'_, '_>, argument: &Expr) -> Result<String, Error> {
     Ok(scope.text(argument, "join()")?.unwrap_or_default())
 }
