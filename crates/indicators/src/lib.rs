@@ -1,1 +1,9 @@
 //! Indicators: public figures, the hub's own, and what may become of them.
+//!
+//! Pure: no clock, no store, nothing fetched. Files in, figures out; figures in, indicators out.
+//!
+//! * [`public`]: figures of the WHO and the World Bank, each with its release.
+//! * [`uhc`]: the service coverage index (SDG 3.8.1).
+
+pub mod public;
+pub mod uhc;
