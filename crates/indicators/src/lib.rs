@@ -4,6 +4,10 @@
 //!
 //! * [`public`]: figures of the WHO and the World Bank, each with its release.
 //! * [`uhc`]: the service coverage index (SDG 3.8.1).
+//! * [`sdg`]: financial protection, mortality, rates and targets of SDG 3.
+//! * [`statistics`]: intervals, standardisation, funnels, run charts.
 
 pub mod public;
+pub mod sdg;
+pub mod statistics;
 pub mod uhc;
