@@ -6,7 +6,9 @@
 //! * [`uhc`]: the service coverage index (SDG 3.8.1).
 //! * [`sdg`]: financial protection, mortality, rates and targets of SDG 3.
 //! * [`statistics`]: intervals, standardisation, funnels, run charts.
+//! * [`disclosure`]: tables of counts that tell of no few persons.
 
+pub mod disclosure;
 pub mod public;
 pub mod sdg;
 pub mod statistics;
