@@ -7,8 +7,10 @@
 //! * [`sdg`]: financial protection, mortality, rates and targets of SDG 3.
 //! * [`statistics`]: intervals, standardisation, funnels, run charts.
 //! * [`disclosure`]: tables of counts that tell of no few persons.
+//! * [`projection`]: forecasts that were tried on the past, and scenarios.
 
 pub mod disclosure;
+pub mod projection;
 pub mod public;
 pub mod sdg;
 pub mod statistics;

@@ -7,7 +7,7 @@ pub mod bootstrap;
 pub mod funnel;
 pub mod interval;
 pub mod p_chart;
-mod quantile;
+pub(crate) mod quantile;
 pub mod run_chart;
 pub mod standardise;
 
