@@ -125,7 +125,9 @@ pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
         }
         decide(&data, deciding, settings.seconds)?;
         let what = if run == 0 { "without others' consents: " } else { "" };
-        round(settings, figures, &data, &mix, &own, what)?;
+        // Who comes second finds what the first wrote, and its compaction to be done: they take turns.
+        let order = if run % 2 == 0 { [true, false] } else { [false, true] };
+        round(settings, figures, &data, &mix, &own, what, order)?;
     }
     Ok(())
 }
@@ -138,11 +140,12 @@ fn round(
     mix: &Arc<Vec<Search>>,
     own: &[String],
     what: &str,
+    order: [bool; 2],
 ) -> Result<()> {
     let patients: Vec<(String, String)> =
         own.iter().map(|id| (String::new(), format!("Patient/{id}"))).collect();
-    let mut open = Vec::new();
-    for is_open in [true, false] {
+    let mut of_kind: [Vec<f64>; 2] = Default::default();
+    for is_open in order {
         let hub = if is_open { Hub::serve(data)? } else { Hub::serve_closed(data, RATES)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let sign_in = |login: String| -> Result<String> {
@@ -180,14 +183,12 @@ fn round(
             measure(name, seconds, latencies.len(), hub.processor_seconds() - used);
         }
         hub.stop()?;
-        if is_open {
-            open = rates;
-            continue;
-        }
-        let names = ["W2 as a clinician", "W2 as a person", "W1 as a clinician", "W1 as a person"];
-        for ((name, open), restricted) in names.iter().zip(&open).zip(&rates) {
-            figures.note(&format!("{what}{name}: restricted to open"), restricted / open);
-        }
+        of_kind[usize::from(is_open)] = rates;
+    }
+    let [restricted, open] = of_kind;
+    let names = ["W2 as a clinician", "W2 as a person", "W1 as a clinician", "W1 as a person"];
+    for ((name, open), restricted) in names.iter().zip(&open).zip(&restricted) {
+        figures.note(&format!("{what}{name}: restricted to open"), restricted / open);
     }
     Ok(())
 }
