@@ -5,10 +5,13 @@ use std::sync::Arc;
 use ::access::{Purpose, Subject};
 use fhir::{DateTime, IssueType, TypeId, r4};
 use search::restriction::{Grant, Restriction, Rights, Types, Whose};
-use store::{Circumstances, Clock as _};
+use store::{Circumstances, Clock as _, Place};
 
 use crate::seen::Seen;
 use crate::{Failure, Hub, Kind, SystemClock, once_key};
+
+/// The role whose rules are everything; the purpose decides what Consents leave of it.
+const SYSTEM: &str = "system";
 
 /// An access to the record.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Access {
     pub subject: Option<Arc<Subject>>,
     /// Collects whose rows leave, for the ledger; none where reading is not audited. No part of what an access is.
     pub seen: Option<Arc<Seen>>,
+    /// The place of the log as of which its rights are decided, where what was asked then is asked again; else now.
+    pub decided_at: Option<Place>,
 }
 
 impl Access {
@@ -29,7 +34,7 @@ impl Access {
     #[must_use]
     pub fn open(channel: &str) -> Access {
         let circumstances = Circumstances { channel: Some(channel.to_owned()), ..Circumstances::default() };
-        Access { circumstances, rights: None, subject: None, seen: None }
+        Access { circumstances, rights: None, subject: None, seen: None, decided_at: None }
     }
 
     /// A key under which something is done once, as this access has it: what others did under the same key is theirs.
@@ -114,6 +119,17 @@ impl Hub {
         access
     }
 
+    /// The access of the hub's own counting, of which nothing leaves but figures: all rows but those of persons whose
+    /// Consents do not let them be counted. For a figure of an earlier place of the log, by what was consented to then.
+    ///
+    /// # Errors
+    /// As [`Hub::access_of`].
+    pub fn counting(&self, decided_at: Option<Place>) -> Result<Access, Failure> {
+        let roles = vec![SYSTEM.to_owned()];
+        let subject = Subject { roles, ..Subject::nobody(Purpose::Indicators) };
+        Ok(Access { decided_at, ..self.access_of(&Arc::new(subject), "indicators")? })
+    }
+
     /// The ids of the Patients someone acts for, by their own resource: a RelatedPerson that is active today names one.
     /// It ends with its period, or when the person takes it back.
     ///
@@ -161,6 +177,6 @@ impl Hub {
         };
         // Who may do everything needs no looking at rows, and may do what works on the whole.
         let rights = (!rights.are_all()).then(|| Arc::new(rights));
-        Ok(Access { circumstances, rights, subject: Some(Arc::clone(subject)), seen: None })
+        Ok(Access { circumstances, rights, subject: Some(Arc::clone(subject)), seen: None, decided_at: None })
     }
 }

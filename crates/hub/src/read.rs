@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fhir::date_time::{Micros, format_instant};
 use fhir::json::scan;
 use fhir::{IssueType, TypeId, r4};
+use search::restriction::{Restriction, Rights};
 use store::{Kept, Place, Reader};
 
 use crate::{Access, Failure, Hub, Kind};
@@ -13,18 +14,22 @@ impl Hub {
     /// The state reads are made on.
     #[must_use]
     pub fn reader(&self, access: &Access) -> Reader {
-        let reader = self.store.reader();
-        match &access.rights {
-            Some(rights) => reader.restricted(Arc::clone(&rights.search)),
-            None => reader,
-        }
+        self.under(access, |rights| &rights.search)
     }
 
     /// The state single resources are read from by their ids.
     pub(crate) fn reader_by_id(&self, access: &Access) -> Reader {
+        self.under(access, |rights| &rights.read)
+    }
+
+    fn under(&self, access: &Access, right: impl FnOnce(&Rights) -> &Arc<Restriction>) -> Reader {
         let reader = self.store.reader();
-        match &access.rights {
-            Some(rights) => reader.restricted(Arc::clone(&rights.read)),
+        let reader = match &access.rights {
+            Some(rights) => reader.restricted(Arc::clone(right(rights))),
+            None => reader,
+        };
+        match access.decided_at {
+            Some(place) => reader.decided_at(place),
             None => reader,
         }
     }

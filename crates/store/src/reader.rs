@@ -22,6 +22,7 @@ use crate::fold::{read_entry, total_at, type_of};
 use crate::layout::bodies::{Content, Version};
 use crate::layout::heads::{Head, State};
 use crate::layout::log::{self};
+use crate::layout::meta::destroyed_key;
 use crate::layout::{heads, ids, once, rows};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
 use crate::search::{Budget, Cursor, Failure, Found, Gate, Page, Searcher, Wanted};
@@ -79,17 +80,26 @@ pub struct Reader {
     shared: Arc<Shared>,
     published: Arc<Published>,
     restriction: Option<Arc<Restriction>>,
+    /// The place by whose state the restriction decides, if not the newest.
+    decided_at: Option<Place>,
 }
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>, published: Arc<Published>) -> Reader {
-        Reader { shared, published, restriction: None }
+        Reader { shared, published, restriction: None, decided_at: None }
     }
 
     /// The same state, as far as a restriction lets it be seen.
     #[must_use]
     pub fn restricted(self, restriction: Arc<Restriction>) -> Reader {
         Reader { restriction: Some(restriction), ..self }
+    }
+
+    /// The same, as far as the restriction would have let it be seen at a place: by who belonged where then, and what was
+    /// consented to. It is for asking again what was asked then, and no right of anybody's.
+    #[must_use]
+    pub fn decided_at(self, place: Place) -> Reader {
+        Reader { decided_at: Some(place), ..self }
     }
 
     /// Whether all of it may be seen.
@@ -101,7 +111,7 @@ impl Reader {
     /// What decides about rows, if anything is restricted.
     fn gate(&self) -> Result<Option<Gate<'_>>, Error> {
         let Some(restriction) = &self.restriction else { return Ok(None) };
-        Ok(Some(Gate::new(Arc::clone(restriction), self.newest(Budget::of_rows(GATE_ROWS))?)))
+        Ok(Some(Gate::new(Arc::clone(restriction), self.deciding(Budget::of_rows(GATE_ROWS))?)))
     }
 
     /// What decides about a resource, or would have decided as of a place: then who belongs where and what was consented
@@ -129,10 +139,12 @@ impl Reader {
         Ok(Some(Gate::new(Arc::clone(restriction), then).explain(head.type_number, seat)?))
     }
 
-    /// A search of all there is on the newest state.
-    fn newest(&self, budget: Budget) -> Result<Searcher<'_>, Error> {
-        let (at, instant) = (self.published.place, self.published.instant.max(0));
-        Ok(Searcher::at(self.view()?, at, true, instant, &self.shared.memory, budget))
+    /// A search of all there is on the state by which it is decided: the newest, where nothing else was said.
+    fn deciding(&self, budget: Budget) -> Result<Searcher<'_>, Error> {
+        let newest = self.published.place;
+        let at = self.decided_at.unwrap_or(newest).min(newest);
+        let instant = self.instant_of(at)?.max(0);
+        Ok(Searcher::at(self.view()?, at, at == newest, instant, &self.shared.memory, budget))
     }
 
     /// Whether a version exists for the one who reads.
@@ -183,6 +195,14 @@ impl Reader {
             }
         }
         Ok(Place(low))
+    }
+
+    /// Whether texts of some version have been destroyed, so that the past is not wholly there any more.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn has_destroyed(&self) -> Result<bool, Error> {
+        Ok(self.view()?.get(Family::State, destroyed_key())?.is_some())
     }
 
     /// When a commit was recorded; before the first one, the beginning of time.
@@ -308,7 +328,7 @@ impl Reader {
         let is_now = at >= self.published.place;
         let instant = self.instant_of(at)?;
         let at = at.min(self.published.place);
-        let now = self.restriction.is_some().then(|| self.newest(budget.clone())).transpose()?;
+        let now = self.restriction.is_some().then(|| self.deciding(budget.clone())).transpose()?;
         let searcher = Searcher::at(self.view()?, at, is_now, instant.max(0), &self.shared.memory, budget);
         Ok(match (&self.restriction, now) {
             (Some(restriction), Some(now)) => searcher.restricted(Arc::clone(restriction), now),
