@@ -35,6 +35,8 @@ pub struct Context<'a, 'r> {
     pub now: Option<i64>,
     /// How many items may be looked at before the run is stopped.
     pub budget: usize,
+    /// What is left of a budget that several runs share; without one, each has its own.
+    pub shared_budget: Option<&'r Cell<usize>>,
     /// `%rowIndex`: where the focus stands among what a view goes through, from 0.
     pub row_index: u32,
 }
@@ -50,6 +52,7 @@ impl<'a> Context<'a, '_> {
             resolver: None,
             now: None,
             budget: 1_000_000,
+            shared_budget: None,
             row_index: 0,
         }
     }
@@ -67,8 +70,9 @@ pub(crate) fn evaluate_on<'a>(
     context: &Context<'a, '_>,
     focus: Option<&Item<'a>>,
 ) -> Result<Collection<'a>, Error> {
-    let budget = Cell::new(context.budget);
-    let scope = Scope { context, budget: &budget, this: focus, index: 0, total: &[] };
+    let own = Cell::new(context.budget);
+    let budget = context.shared_budget.unwrap_or(&own);
+    let scope = Scope { context, budget, this: focus, index: 0, total: &[] };
     scope.evaluate(&expression.root)
 }
 

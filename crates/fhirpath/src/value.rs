@@ -197,7 +197,7 @@ impl From<Value> for Item<'_> {
     }
 }
 
-fn is_string_like(node: NodeRef<'_>) -> bool {
+pub(crate) fn is_string_like(node: NodeRef<'_>) -> bool {
     match node.type_definition().primitive {
         None => false,
         Some(primitive) => !matches!(

@@ -2,6 +2,9 @@
 //! of equality with a literal, existence and logic. They are most of what views and rules are made of, and need no
 //! collections in between. What comes out is what [`crate::Expression::evaluate`] gives; everything else is left to it.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use fhir::{NameId, NodeRef, TypeId, r4};
 
 use crate::ast::{Expr, Name, Operator};
@@ -9,7 +12,7 @@ use crate::compare::equal_items;
 use crate::error::Error;
 use crate::functions::{Function, reference_key};
 use crate::types::TypeSpecifier;
-use crate::value::{Item, Value};
+use crate::value::{Item, Value, is_string_like};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -21,7 +24,7 @@ enum Step {
 }
 
 /// What is asked of the nodes a walk comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// Nothing: they are the outcome.
     Nodes,
@@ -29,6 +32,8 @@ pub enum Ending {
     ResourceKey,
     /// `getReferenceKey()`, of references to a type if one is named.
     ReferenceKey(Option<TypeSpecifier>),
+    /// `join()` as views have it, with what stands between.
+    Join(Arc<str>),
 }
 
 /// An expression that only walks.
@@ -64,8 +69,8 @@ type Visit<'v, 'a> = &'v mut dyn FnMut(NodeRef<'a>) -> bool;
 impl Walk {
     /// What is asked of the nodes.
     #[must_use]
-    pub fn ending(&self) -> Ending {
-        self.ending
+    pub fn ending(&self) -> &Ending {
+        &self.ending
     }
 
     /// Whether it stays where it begins.
@@ -119,11 +124,28 @@ impl Walk {
 
     /// The key of what a Reference points at, as `getReferenceKey()` gives it.
     #[must_use]
-    pub fn reference_key(
-        reference: NodeRef<'_>,
-        wanted: Option<TypeSpecifier>,
-    ) -> Option<std::borrow::Cow<'_, str>> {
+    pub fn reference_key(reference: NodeRef<'_>, wanted: Option<TypeSpecifier>) -> Option<Cow<'_, str>> {
         reference_key(reference, wanted)
+    }
+
+    /// The texts it comes to as one, with something between; empty if there are none.
+    ///
+    /// # Errors
+    /// As [`Walk::each`].
+    pub fn joined<'a>(&self, from: NodeRef<'a>, separator: &str) -> Result<Cow<'a, str>, Error> {
+        let mut joined: Option<Cow<'a, str>> = None;
+        self.each(from, &mut |node| {
+            let Some(text) = node.value().filter(|_| is_string_like(node)) else { return true };
+            match &mut joined {
+                None => joined = Some(text),
+                Some(joined) => {
+                    joined.to_mut().push_str(separator);
+                    joined.to_mut().push_str(&text);
+                }
+            }
+            true
+        })?;
+        Ok(joined.unwrap_or_default())
     }
 }
 
@@ -225,11 +247,16 @@ pub(crate) fn walk(expr: &Expr) -> Option<Walk> {
         Expr::Call { input, function: Function::GetReferenceKey, specifier, .. } => {
             (input, Ending::ReferenceKey(*specifier))
         }
+        Expr::Call { input, function: Function::JoinAll, arguments, .. } => match arguments.as_slice() {
+            [] => (input, Ending::Join(Arc::from(""))),
+            [Expr::Literal(Value::String(separator))] => (input, Ending::Join(Arc::clone(separator))),
+            _ => return None,
+        },
         _ => return plain(expr),
     };
     let walk = match input {
         Some(input) => plain(input)?,
-        None => Walk { turns: Vec::new(), steps: Vec::new(), ending },
+        None => Walk { turns: Vec::new(), steps: Vec::new(), ending: Ending::Nodes },
     };
     Some(Walk { ending, ..walk })
 }

@@ -224,7 +224,7 @@ impl Compiler {
 
 /// What leads from nodes to nodes as a walk.
 fn nodes_only(expression: &Expression) -> Option<fhirpath::Walk> {
-    expression.walk().filter(|w| w.ending() == fhirpath::Ending::Nodes)
+    expression.walk().filter(|w| *w.ending() == fhirpath::Ending::Nodes)
 }
 
 fn found_boolean(types: &Types) -> bool {

@@ -1,5 +1,7 @@
 //! Running a view: rows of one resource after the other, appended to columns as they are found.
 
+use std::cell::Cell as Counter;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use fhir::json::ProjectedReader;
@@ -13,8 +15,11 @@ use crate::plan::{Loop, Path, Source, Unit, ViewDefinition, Where};
 
 /// One resource gives at most so many rows: selects side by side multiply.
 const MAX_ROWS: usize = 1_000_000;
-/// Going through one resource takes at most so many steps, with or without rows.
-const MAX_STEPS: usize = 10_000_000;
+/// Going through one resource takes at most so many steps, with or without rows: a column costs more the longer the
+/// text is that it is taken from.
+const MAX_STEPS: usize = 100_000_000;
+/// Its paths that do more than walk look at so many items at most, all together.
+const MAX_ITEMS: usize = 10_000_000;
 /// A repeated path is followed at most so deep.
 const MAX_REPEATS: usize = 128;
 
@@ -173,7 +178,7 @@ enum Todo<'t, 'p, 'a> {
 
 struct Walking<'p, 'a, 'b> {
     view: &'p ViewDefinition,
-    context: Context<'a, 'p>,
+    context: Context<'a, 'b>,
     cells: Vec<Cell<'a>>,
     builders: &'b mut [Builder],
     rows: usize,
@@ -187,7 +192,8 @@ fn rows<'a>(
     builders: &mut [Builder],
     now: Option<i64>,
 ) -> Result<usize, Error> {
-    let context = Context { now, ..Context::new(root) };
+    let budget = Counter::new(MAX_ITEMS);
+    let context = Context { now, budget: MAX_ITEMS, shared_budget: Some(&budget), ..Context::new(root) };
     for condition in &view.wheres {
         if !holds(condition, &context)? {
             return Ok(0);
@@ -330,7 +336,11 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         index: u32,
         next: &Todo<'_, 'p, 'a>,
     ) -> Result<(), Error> {
-        self.steps += 1;
+        let length = match focus {
+            Focus::Node(node) => (node.node().end - node.node().start) as usize,
+            Focus::Item(_) | Focus::Nothing => 0,
+        };
+        self.steps += 1 + unit.columns.len() * (1 + length / 64);
         if self.steps > MAX_STEPS {
             return Err(Error::at(
                 &unit.place,
@@ -413,7 +423,7 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         node: NodeRef<'a>,
     ) -> Result<Option<Cell<'a>>, fhirpath::Error> {
         if source.collection {
-            if walk.ending() != Ending::Nodes {
+            if *walk.ending() != Ending::Nodes {
                 return Ok(None);
             }
             let mut found = Vec::new();
@@ -422,6 +432,9 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
                 true
             })?;
             return Ok(Some(Cell::List(found)));
+        }
+        if let Ending::Join(separator) = walk.ending() {
+            return walk.joined(node, separator).map(|text| Some(Cell::Text(text)));
         }
         let Some((found, more)) = walk.first(node)? else { return Ok(Some(Cell::Null)) };
         // The expression says it again, with its own words.
@@ -434,7 +447,7 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
                 Some(found.id().map_or(Cell::Null, |id| Cell::Key(found.type_name(), id)))
             }
             Ending::ReferenceKey(wanted) if found.value_type() == fhir::r4().well_known().reference => {
-                Some(Walk::reference_key(found, wanted).map_or(Cell::Null, Cell::Text))
+                Some(Walk::reference_key(found, *wanted).map_or(Cell::Null, Cell::Text))
             }
             _ => None,
         })
