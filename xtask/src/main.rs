@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask <task>
 
-  bench [w1] [w2] [w3] [w4] [w7] [w12] [match] [--runs N] [--seconds N] [--resources N] [--folder DIR] [--archive FILE]
+  bench [w1] [w2] [w3] [w4] [w7] [w10] [w12] [match] [--runs N] [--seconds N] [--resources N] [--folder DIR] [--archive FILE]
         [--sync-delay MICROSECONDS] [--persons N] [--seed N] [--out DIR]
         measure the workloads; raw figures go to docs/performance
   conformance patch --dir PATH

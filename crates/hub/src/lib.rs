@@ -45,6 +45,7 @@ mod subscriptions;
 mod tally;
 mod transaction;
 mod update;
+mod view_run;
 mod vitals;
 
 pub use access::Access;
@@ -83,6 +84,7 @@ pub use transaction::{
     Batch, EntryResponse, Prefer, ReadCondition, described, findings, is_bundle, too_many_entries,
     version_of_etag,
 };
+pub use view_run::{ViewRunRequest, ViewScope};
 pub use vitals::{EVERY, Figure, Look, Taken, Vitals};
 
 use std::sync::{Arc, Mutex};

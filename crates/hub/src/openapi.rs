@@ -55,6 +55,10 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("eventsSinceNumber", "The first event's number", "integer"),
     ("eventsUntilNumber", "The last event's number", "integer"),
     ("content", "empty, id-only or full-resource", "string"),
+    ("header", "Whether CSV begins with the columns' names", "boolean"),
+    ("patient", "Only what is in this Patient's record", "list"),
+    ("group", "Only what is in the records of this Group's members", "list"),
+    ("_limit", "Rows at most", "integer"),
 ];
 
 /// Search parameter types and how their values are written.

@@ -1,6 +1,6 @@
 //! The operations there are: the table that the doors and the OpenAPI description work with.
 
-use crate::{erase, everything, jobs};
+use crate::{erase, everything, jobs, view_run};
 
 /// An operation.
 #[derive(Clone, Copy, Debug)]
@@ -186,6 +186,22 @@ pub const OPERATIONS: &[Operation] = &[
         on: &[Target::Type("Patient")],
         parameters: &[],
         is_read: false,
+        is_posted: true,
+    },
+    Operation {
+        name: "$viewdefinition-run",
+        documentation: "The rows of a view of SQL on FHIR: a ViewDefinition, or a Parameters with viewResource or viewReference",
+        on: &[Target::System],
+        parameters: view_run::NAMES,
+        is_read: false,
+        is_posted: true,
+    },
+    Operation {
+        name: "$viewdefinition-run",
+        documentation: "The rows of the view that a Library holds",
+        on: &[Target::Instance("Library")],
+        parameters: view_run::LIBRARY_NAMES,
+        is_read: true,
         is_posted: true,
     },
 ];

@@ -108,7 +108,7 @@ impl Action {
     pub fn waits_for_flush(&self) -> bool {
         match self {
             Action::Export | Action::SignIn | Action::SignOut | Action::BreakGlass | Action::Prune => true,
-            Action::Operation(name) => name == "$export",
+            Action::Operation(name) => matches!(name.as_str(), "$export" | "$viewdefinition-run" | "$run"),
             _ => false,
         }
     }

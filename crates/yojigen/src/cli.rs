@@ -14,6 +14,7 @@ mod ledger;
 mod log;
 mod serve;
 mod user;
+mod view;
 
 pub(crate) use self::access::{
     AccessTask, CompareArguments, ExplainArguments, SubjectArguments, WhoArguments,
@@ -30,6 +31,7 @@ pub(crate) use self::serve::{
     SignInArguments, SubscriptionArguments,
 };
 pub(crate) use self::user::UserTask;
+pub(crate) use self::view::{FormatArgument, ViewRunArguments, ViewTask};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -161,6 +163,9 @@ Examples:
     /// Read a hub's log: who wrote what, when
     #[command(subcommand)]
     Log(LogTask),
+    /// Rows of the record for SQL, spreadsheets and data frames: views of SQL on FHIR
+    #[command(subcommand)]
+    View(ViewTask),
     /// Encryption at rest: make a key, change it, encrypt a data directory
     #[command(subcommand)]
     Key(KeyTask),

@@ -29,6 +29,7 @@ mod progress;
 mod serve;
 mod user;
 mod vault;
+mod view;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         Task::Access(task) => access::run(&task),
         Task::Ledger(task) => ledger::run(&task),
         Task::Log(task) => log::run(&task),
+        Task::View(task) => view::run(&task),
         Task::Key(task) => key::run(&task),
         Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),
         Task::Completions { shell } => {

@@ -17,6 +17,7 @@ mod pages;
 mod searches;
 mod start;
 mod transactions;
+mod views;
 
 use std::path::PathBuf;
 
@@ -71,10 +72,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "--out" => out = value()?.into(),
             "--persons" => settings.persons = value()?.parse()?,
             "--seed" => settings.seed = value()?.parse()?,
-            name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w12" | "match" | "audit" | "access" | "pages") => {
-                names.push(name)
+            "views" => names.push("w10"),
+            name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w10" | "w12" | "match" | "audit" | "access"
+            | "pages") => names.push(name),
+            other => {
+                bail!(
+                    "unknown: {other}; workloads are w1 w2 w3 w4 w7 w10 (views) w12 match audit access pages"
+                )
             }
-            other => bail!("unknown: {other}; workloads are w1 w2 w3 w4 w7 w12 match audit access pages"),
         }
     }
     if names.is_empty() {
@@ -90,6 +95,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "w3" => load::run(&settings, &mut figures)?,
             "w4" => transactions::run(&settings, &mut figures)?,
             "w7" => everything::run(&settings, &mut figures)?,
+            "w10" => views::run(&settings, &mut figures)?,
             "access" => access::run(&settings, &mut figures)?,
             "pages" => pages::run(&settings, &mut figures)?,
             "audit" => audit::run(&settings, &mut figures)?,

@@ -13,6 +13,7 @@ mod made_file;
 mod operation;
 mod patch;
 mod subscriptions;
+mod view;
 mod write;
 
 use axum::extract::{Request, State};
@@ -175,7 +176,7 @@ fn call(app: &Shared, request: &Request, access: Access) -> Result<Call, Failure
     let mut pairs = search::query::split(uri.query().unwrap_or_default())?;
     let content_wanted = binary::content_wanted(&segments, request.headers())
         .filter(|_| !pairs.iter().any(|(name, _)| name == "_format"));
-    let presentation = if content_wanted.is_some() {
+    let presentation = if content_wanted.is_some() || view::asks_for_rows(&segments) {
         Presentation::default()
     } else {
         format::negotiate(request.headers(), &mut pairs)?

@@ -15,7 +15,7 @@ use search::query::Pair;
 use store::Clock as _;
 
 use super::write::{Prepare, first, no_parameters, options, submit_while_moved, type_named};
-use super::{Answer, Call, body, format, headers, inform, jobs, subscriptions};
+use super::{Answer, Call, body, format, headers, inform, jobs, subscriptions, view};
 
 /// What an operation is called on.
 enum Place {
@@ -59,11 +59,26 @@ const RESTRICTED: &[&str] = &[
     "$meta",
     "$meta-add",
     "$meta-delete",
+    "$run",
     "$stats",
+    "$viewdefinition-run",
 ];
 
 /// Carries an operation out.
 pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer, Failure> {
+    // R4 has no such type, and nothing of one is kept: the view comes with the call.
+    if let [kind, rest @ ..] = call.segments.as_slice()
+        && kind == "ViewDefinition"
+        && view::asks_for_rows(&call.segments)
+    {
+        return match rest {
+            [_] => view::run(call, request, None).await,
+            _ => {
+                let message = "R4 has no ViewDefinition, so one is kept as the content of a Library: /fhir/Library/id/$viewdefinition-run";
+                Err(Failure::new(Kind::NotFound, IssueType::NotSupported, message))
+            }
+        };
+    }
     let (place, name) = match call.segments.as_slice() {
         [name] => (Place::System, name.clone()),
         [kind, name] => (Place::Type(type_named(kind)?), name.clone()),
@@ -133,6 +148,10 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
         }
         ("$erase", Place::Instance(t, id)) if t == r4().well_known().patient && method == Method::POST => {
             jobs::erase(call, request, id).await
+        }
+        ("$viewdefinition-run", Place::System) => view::run(call, request, None).await,
+        (name, Place::Instance(t, id)) if view::is_run(name) && r4().type_name(t) == "Library" => {
+            view::run(call, request, Some(id)).await
         }
         ("$lastn", Place::Type(t)) if r4().type_name(t) == "Observation" => lastn(call, request).await,
         ("$stats", Place::Type(t)) if r4().type_name(t) == "Observation" => stats(call, request).await,

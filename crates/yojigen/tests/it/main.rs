@@ -37,3 +37,4 @@ mod s3;
 mod scenarios;
 mod sealed;
 mod subscriptions;
+mod views;

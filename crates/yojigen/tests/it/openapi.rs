@@ -14,6 +14,8 @@ fn every_address_of_the_description_is_there() {
         r#"{"resourceType":"Patient","id":"x"}"#,
         r#"{"resourceType":"Encounter","id":"x","status":"planned","class":{"code":"AMB"}}"#,
         r#"{"resourceType":"Group","id":"x","type":"person","actual":true}"#,
+        // {"resource":"Patient","select":[{"column":[{"name":"id","path":"id"}]}]}
+        r#"{"resourceType":"Library","id":"x","status":"active","type":{"text":"view"},"content":[{"contentType":"application/json","data":"eyJyZXNvdXJjZSI6IlBhdGllbnQiLCJzZWxlY3QiOlt7ImNvbHVtbiI6W3sibmFtZSI6ImlkIiwicGF0aCI6ImlkIn1dfV19"}]}"#,
         r#"{"resourceType":"Subscription","id":"x","status":"requested","reason":"x","criteria":"Patient?active=true","channel":{"type":"websocket"}}"#,
     ] {
         let resource_type: Value = serde_json::from_str(body).unwrap();
