@@ -196,5 +196,20 @@ pub fn read(
     }
 }
 
+/// The form of a file, as its name in a [`Cache`] ends: `json`, `csv`, or one of them compressed.
+///
+/// # Errors
+/// What makes it unreadable.
+pub fn form(bytes: &[u8], limits: &Limits) -> Result<&'static str, Error> {
+    let is_compressed = bytes.starts_with(&[0x1f, 0x8b]);
+    let is_json = text::text(bytes, limits)?.trim_start().starts_with(['{', '[']);
+    Ok(match (is_json, is_compressed) {
+        (true, true) => "json.gz",
+        (true, false) => "json",
+        (false, true) => "csv.gz",
+        (false, false) => "csv",
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::protect::primary;
+use super::protect::{primary, steps};
 use super::search::{Wanted, search};
 use super::system::{Form, Proof, System};
 use super::table::{Error, Rule, Table};
@@ -94,7 +94,7 @@ fn widest(system: &System, is_suppressed: &[bool], form: &Form, width: i64, proo
         if high - low >= width {
             return (low, high);
         }
-        let found = (1..=width - (high - low)).rev().find_map(|step| {
+        let found = steps(width - (high - low)).find_map(|step| {
             [(high + step, true), (low - step, false)].into_iter().find_map(|(bound, is_up)| {
                 search(system, is_suppressed, &Wanted { form, bound, is_up, may_suppress: false })
             })

@@ -105,6 +105,11 @@ fn suppress(system: &System, tables: &[Table]) -> Result<Vec<bool>, Error> {
     }
 }
 
+/// All that is needed, then half of it, and so on down to one.
+pub(super) fn steps(needed: i64) -> impl Iterator<Item = i64> {
+    std::iter::successors(Some(needed), |step| Some(step / 2)).take_while(|step| *step > 0)
+}
+
 /// Numbers that widen a form's interval: above or below, whichever costs less, first without suppressing more. Where the whole
 /// width is not to be had on one side, as much of it as is.
 fn widen(
@@ -114,7 +119,7 @@ fn widen(
     (low, high): (i64, i64),
     width: i64,
 ) -> Option<Found> {
-    (1..=width - (high - low)).rev().find_map(|step| {
+    steps(width - (high - low)).find_map(|step| {
         let directions = [(high + step, true), (low - step, false)];
         [false, true].into_iter().find_map(|may_suppress| {
             let found = directions.into_iter().filter_map(|(bound, is_up)| {

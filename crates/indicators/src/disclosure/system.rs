@@ -103,6 +103,7 @@ impl System {
     /// # Errors
     /// A table that is none, or tables that disagree.
     pub fn of(tables: &[Table], rule: &Rule) -> Result<System, Error> {
+        rule.check()?;
         let mut system = System {
             truth: Vec::new(),
             links: Vec::new(),
@@ -196,8 +197,8 @@ impl System {
                 shown.iter().copied().chain(further).collect()
             })
             .collect();
-        let count = |lists: &[Vec<&Group>]| lists.iter().map(Vec::len).product::<usize>();
-        let cells = self.cells.len() + count(&told_apart);
+        let count = told_apart.iter().fold(1usize, |count, list| count.saturating_mul(list.len()));
+        let cells = self.cells.len().saturating_add(count);
         if cells > MOST_CELLS {
             return Err(Error::TooLarge { cells, most: MOST_CELLS });
         }
@@ -405,7 +406,8 @@ fn check(table: &Table) -> Result<(), Error> {
     if table.counts.len() != cells {
         return fails(format!("it has {} counts, its categories need {cells}", table.counts.len()));
     }
-    if table.counts.iter().sum::<u64>() > MOST_COUNT {
+    let sum = table.counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count));
+    if sum.is_none_or(|sum| sum > MOST_COUNT) {
         return fails(format!("it counts more than {MOST_COUNT}"));
     }
     Ok(())

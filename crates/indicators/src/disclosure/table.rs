@@ -14,11 +14,11 @@ pub enum Zeros {
 /// What must not be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Counts below it are not published; 2 or more.
+    /// Counts below it are not published; 2 to 1,000.
     pub k: u64,
     /// What happens to counts of 0.
     pub zeros: Zeros,
-    /// How far apart the least and the greatest possible value of a suppressed count must be.
+    /// How far apart the least and the greatest possible value of a suppressed count must be; 1 to 1,000.
     pub width: u64,
 }
 
@@ -27,6 +27,19 @@ impl Rule {
     #[must_use]
     pub fn of(k: u64) -> Rule {
         Rule { k, zeros: Zeros::Publish, width: k.saturating_sub(2).max(1) }
+    }
+
+    /// Can it be kept?
+    pub(super) fn check(&self) -> Result<(), Error> {
+        const MOST: u64 = 1000;
+        if !(2..=MOST).contains(&self.k) || !(1..=MOST).contains(&self.width) {
+            let what = format!(
+                "k must be 2 to {MOST}, the width 1 to {MOST}; they are {} and {}",
+                self.k, self.width
+            );
+            return Err(Error::Rule(what));
+        }
+        Ok(())
     }
 
     /// Is it a count that must not be known?
@@ -191,6 +204,8 @@ pub enum Error {
         /// Of which population.
         population: String,
     },
+    /// The rule is none.
+    Rule(String),
     /// There are more cells than can be looked at.
     TooLarge {
         /// How many.
@@ -221,6 +236,7 @@ impl fmt::Display for Error {
                 f,
                 "the tables about '{population}' have dimensions in a ring; give them as one table with its margins"
             ),
+            Error::Rule(what) => write!(f, "the rule: {what}"),
             Error::TooLarge { cells, most } => {
                 write!(f, "{cells} cells are more than {most}; use fewer or coarser categories")
             }

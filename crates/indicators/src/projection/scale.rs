@@ -6,8 +6,8 @@ use crate::public::units::Kind;
 /// A scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
-    /// Logits of shares of a hundred; moved inwards by so many values (Smithson and Verkuilen 2006), 0 for not at all.
-    Logit { moved_by: f64 },
+    /// Logits of shares; moved inwards by so many values (Smithson and Verkuilen 2006), 0 for not at all.
+    Logit { whole: f64, moved_by: f64 },
     /// Logarithms.
     Log,
     /// As they are, cut at 0.
@@ -18,18 +18,20 @@ pub(super) enum Scale {
 
 impl Scale {
     pub(super) fn of(kind: Kind, values: &[f64], notes: &mut Vec<Note>) -> Scale {
-        match kind {
-            Kind::Percent if values.iter().any(|v| *v <= 0.0 || *v >= 100.0) => {
+        if let Some(whole) = kind.whole() {
+            let is_moved = values.iter().any(|v| *v <= 0.0 || *v >= whole);
+            if is_moved {
                 notes.push(Note::MovedInwards);
-                Scale::Logit { moved_by: values.len() as f64 }
             }
-            Kind::Percent => Scale::Logit { moved_by: 0.0 },
+            return Scale::Logit { whole, moved_by: if is_moved { values.len() as f64 } else { 0.0 } };
+        }
+        match kind {
             Kind::Rate if values.iter().any(|v| *v <= 0.0) => {
                 notes.push(Note::NotLogarithmic);
                 Scale::FromZero
             }
             Kind::Rate => Scale::Log,
-            Kind::Quantity => Scale::Plain,
+            _ => Scale::Plain,
         }
     }
 
@@ -39,8 +41,8 @@ impl Scale {
 
     fn there(&self, value: f64) -> f64 {
         match self {
-            Scale::Logit { moved_by } => {
-                let share = value / 100.0;
+            Scale::Logit { whole, moved_by } => {
+                let share = value / whole;
                 let n = *moved_by;
                 let inner = if n > 0.0 { (share * (n - 1.0) + 0.5) / n } else { share };
                 (inner / (1.0 - inner)).ln()
@@ -52,11 +54,11 @@ impl Scale {
 
     pub(super) fn back(&self, value: f64) -> f64 {
         match self {
-            Scale::Logit { moved_by } => {
+            Scale::Logit { whole, moved_by } => {
                 let inner = 1.0 / (1.0 + (-value).exp());
                 let n = *moved_by;
                 let share = if n > 1.0 { (inner * n - 0.5) / (n - 1.0) } else { inner };
-                (share * 100.0).clamp(0.0, 100.0)
+                (share * whole).clamp(0.0, *whole)
             }
             Scale::Log => value.exp(),
             Scale::FromZero => value.max(0.0),

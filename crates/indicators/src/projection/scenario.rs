@@ -33,7 +33,7 @@ pub fn of(history: &[(i32, f64)], target: Option<&Target>) -> Option<Scenario> {
     let target = target?;
     let level = target.level_of(history)?;
     let (first, last) = (history.first()?, history.last()?);
-    let years = f64::from(target.year - last.0);
+    let years = f64::from(target.year) - f64::from(last.0);
     let is_met = if target.is_at_most { last.1 <= level } else { last.1 >= level };
     let is_ahead = years > 0.0 && last.1.is_finite();
     Some(Scenario {
@@ -45,6 +45,6 @@ pub fn of(history: &[(i32, f64)], target: Option<&Target>) -> Option<Scenario> {
         is_met,
         linear: is_ahead.then(|| (level - last.1) / years),
         compound: (is_ahead && level > 0.0 && last.1 > 0.0).then(|| (level / last.1).powf(1.0 / years) - 1.0),
-        so_far: (last.0 > first.0).then(|| (last.1 - first.1) / f64::from(last.0 - first.0)),
+        so_far: (last.0 > first.0).then(|| (last.1 - first.1) / (f64::from(last.0) - f64::from(first.0))),
     })
 }

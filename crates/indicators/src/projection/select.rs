@@ -123,3 +123,41 @@ pub fn series(figures: &[Figure], wanted: &Wanted) -> Result<Selected, Error> {
         dimensions: taken,
     })
 }
+
+/// Reads years and values of a CSV file with the columns `year` and `value`, whatever else it has.
+///
+/// # Errors
+/// The line, and what is wrong with it.
+pub fn points(text: &str) -> Result<Vec<(i32, f64)>, String> {
+    let mut rows = csv::Reader::from_reader(text.as_bytes());
+    let header = rows.headers().map_err(|why| format!("line 1: {why}"))?.clone();
+    let column = |name: &str| {
+        let at =
+            header.iter().position(|h| h.trim().trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
+        at.ok_or_else(|| format!("line 1: there is no column '{name}'; the file needs year and value"))
+    };
+    let (year_at, value_at) = (column("year")?, column("value")?);
+    let mut points = Vec::new();
+    let mut row = csv::StringRecord::new();
+    loop {
+        let line = rows.position().line();
+        if !rows.read_record(&mut row).map_err(|why| format!("line {line}: {why}"))? {
+            return Ok(points);
+        }
+        let cell = |at: usize| row.get(at).unwrap_or_default().trim();
+        let short = |text: &str| text.chars().take(40).collect::<String>();
+        let Some(year) = cell(year_at).parse().ok().filter(|year| (1..=9999).contains(year)) else {
+            return Err(format!("line {line}: '{}' is no year", short(cell(year_at))));
+        };
+        if cell(value_at).is_empty() {
+            continue;
+        }
+        let Ok(value) = cell(value_at).parse() else {
+            return Err(format!(
+                "line {line}: '{}' is no number; leave it empty where there is none",
+                short(cell(value_at))
+            ));
+        };
+        points.push((year, value));
+    }
+}

@@ -30,12 +30,12 @@ pub enum Note {
         /// The first year that was used.
         from: i32,
     },
-    /// Values a little above 100 % count as 100 %.
-    CutToHundred {
+    /// Values a little above the whole (100.00001 %) count as the whole.
+    CutToWhole {
         /// Of which years.
         years: Vec<i32>,
     },
-    /// 0 or 100 % are among the values: all were moved a little inwards, so that they have a logit.
+    /// Nothing or the whole are among the values: all were moved a little inwards, so that they have a logit.
     MovedInwards,
     /// 0 is among the values: they were forecast as they are, and cut at 0.
     NotLogarithmic,
@@ -69,7 +69,7 @@ pub enum Refusal {
         /// The year.
         year: i32,
     },
-    /// A value cannot be: below 0, or a share above 100 %.
+    /// A value cannot be: below 0, a share above its whole, a year that is none.
     Impossible {
         /// Its year.
         year: i32,
@@ -90,11 +90,11 @@ impl fmt::Display for Note {
             Note::LeftOut { from } => {
                 write!(f, "what lies before a long gap was left out; used from {from} on")
             }
-            Note::CutToHundred { years } => {
-                write!(f, "{}: a little above 100 %, taken as 100 %", list(years))
+            Note::CutToWhole { years } => {
+                write!(f, "{}: a little above the whole, taken as the whole", list(years))
             }
             Note::MovedInwards => {
-                f.write_str("0 or 100 % are among the values; all were moved a little inwards")
+                f.write_str("0 or the whole are among the values; all were moved a little inwards")
             }
             Note::NotLogarithmic => f.write_str("0 is among the values; forecast as they are, cut at 0"),
         }
@@ -130,16 +130,13 @@ pub(super) fn regular(points: &[(i32, f64)], kind: Kind, notes: &mut Vec<Note>) 
     let mut points = points.to_vec();
     let mut cut = Vec::new();
     for (year, value) in &mut points {
-        let is_a_little_over = kind == Kind::Percent && *value > 100.0 && *value <= 100.001;
-        if is_a_little_over {
-            *value = 100.0;
+        if let Some(whole) = kind.whole().filter(|whole| *value > *whole && *value <= whole * 1.000_01) {
+            *value = whole;
             cut.push(*year);
         }
-        let is_possible = match kind {
-            Kind::Percent => (0.0..=100.0).contains(value),
-            Kind::Rate => *value >= 0.0,
-            Kind::Quantity => true,
-        };
+        let most = kind.whole().unwrap_or(f64::INFINITY);
+        let is_possible =
+            (1..=9999).contains(year) && (kind == Kind::Quantity || (0.0..=most).contains(value));
         if !value.is_finite() {
             return Err(Refusal::NotFinite { year: *year });
         }
@@ -148,7 +145,7 @@ pub(super) fn regular(points: &[(i32, f64)], kind: Kind, notes: &mut Vec<Note>) 
         }
     }
     if !cut.is_empty() {
-        notes.push(Note::CutToHundred { years: cut });
+        notes.push(Note::CutToWhole { years: cut });
     }
     let pairs = || points.iter().zip(points.iter().skip(1));
     if let Some(((year, _), _)) = pairs().find(|(a, b)| a.0 == b.0) {

@@ -78,6 +78,14 @@ fn shares_stay_shares_and_rates_stay_above_nothing() {
     for a in forecast(&project(&years(2000, &falling), Kind::Rate, 20, None)) {
         assert!(a.within_95.low > 0.0, "{a:?}");
     }
+    let fractions: Vec<f64> = rising.iter().map(|v| v / 100.0).collect();
+    for a in forecast(&project(&years(2000, &fractions), Kind::Fraction, 20, None)) {
+        assert!(a.within_95.high <= 1.0 && a.within_95.low >= 0.0, "{a:?}");
+    }
+    assert!(matches!(
+        project(&[(i32::MIN, 1.0), (i32::MAX, 2.0)], Kind::Quantity, 5, Target::of("3.8.1")).result,
+        Outcome::Refused { why: Refusal::Impossible { .. } }
+    ));
     let mut with_zero = falling;
     with_zero.extend([0.0, 0.0]);
     let projection = project(&years(2000, &with_zero), Kind::Rate, 20, None);
@@ -85,7 +93,7 @@ fn shares_stay_shares_and_rates_stay_above_nothing() {
     let mut full = rising;
     full.extend([100.0, 100.000_01]);
     let projection = project(&years(2000, &full), Kind::Percent, 20, None);
-    assert_eq!(projection.notes, [Note::CutToHundred { years: vec![2016] }, Note::MovedInwards]);
+    assert_eq!(projection.notes, [Note::CutToWhole { years: vec![2016] }, Note::MovedInwards]);
 }
 
 #[test]
@@ -138,6 +146,21 @@ fn gaps_are_filled_or_left_out_and_said() {
     let projection = project(&points, Kind::Quantity, 3, None);
     assert_eq!(projection.notes[0], Note::LeftOut { from: 2000 });
     assert_eq!(projection.history.len(), 20);
+}
+
+#[test]
+fn a_file_of_years_and_values() {
+    let points = select::points("\u{feff}Year,note,value\n2001,x,1.5\n2002,,\n2003,,2\n").unwrap();
+    assert_eq!(points, [(2001, 1.5), (2003, 2.0)]);
+    for (text, expected) in [
+        ("year\n2001\n", "no column 'value'"),
+        ("year,value\n2001,a\n", "line 2: 'a' is no number"),
+        ("year,value\nx,1\n", "line 2: 'x' is no year"),
+        ("year,value\n2001\n", "line 2"),
+    ] {
+        let why = select::points(text).unwrap_err();
+        assert!(why.contains(expected), "{why}");
+    }
 }
 
 #[test]
@@ -194,11 +217,8 @@ fn series_of_the_who_are_projected() {
             let Ok(series) = select::series(&all, &wanted) else { continue };
             let projection = project(&series.points, kind, 10, None);
             if let Outcome::Forecast { ahead, .. } = &projection.result {
-                let is_possible = |v: f64| match kind {
-                    Kind::Percent => (0.0..=100.0).contains(&v),
-                    Kind::Rate => v >= 0.0,
-                    Kind::Quantity => v.is_finite(),
-                };
+                let most = kind.whole().unwrap_or(f64::INFINITY);
+                let is_possible = |v: f64| v.is_finite() && v <= most && (v >= 0.0 || kind == Kind::Quantity);
                 assert!(
                     ahead.iter().all(|a| is_possible(a.within_95.low) && is_possible(a.within_95.high)),
                     "{code} {place}"
@@ -219,7 +239,7 @@ proptest! {
     ) {
         let mut points = years(1990, &values);
         points.retain(|(year, _)| !skipped.contains(&((year - 1990) as usize)));
-        for kind in [Kind::Percent, Kind::Rate, Kind::Quantity] {
+        for kind in [Kind::Percent, Kind::Fraction, Kind::Rate, Kind::Quantity] {
             let projection = project(&points, kind, ahead, Target::of("3.8.1"));
             if let Outcome::Forecast { ahead, method } = &projection.result {
                 prop_assert!(!ahead.is_empty() && *method != Method::Naive);
@@ -227,7 +247,7 @@ proptest! {
                     for v in [a.middle, a.within_80.low, a.within_80.high, a.within_95.low, a.within_95.high] {
                         prop_assert!(v.is_finite());
                         prop_assert!(kind == Kind::Quantity || v >= 0.0);
-                        prop_assert!(kind != Kind::Percent || v <= 100.0);
+                        prop_assert!(v <= kind.whole().unwrap_or(f64::INFINITY));
                     }
                 }
             }

@@ -48,13 +48,9 @@ fn checked<'n>(what: &str, name: &'n str) -> Result<&'n str, Error> {
 
 /// The release of a file's name, which page it is, and its form.
 fn parts(name: &str) -> Option<(String, u32, String)> {
-    let (stem, form) = match name.strip_suffix(".csv.gz") {
-        Some(stem) => (stem, "csv.gz"),
-        None => name.rsplit_once('.')?,
-    };
-    if !matches!(form, "json" | "csv" | "csv.gz") {
-        return None;
-    }
+    const FORMS: [&str; 4] = ["json.gz", "csv.gz", "json", "csv"];
+    let with_form = |form: &&'static str| Some((name.strip_suffix(*form)?.strip_suffix('.')?, *form));
+    let (stem, form) = FORMS.iter().find_map(with_form)?;
     let page = stem.rsplit_once(".p").and_then(|(vintage, page)| Some((vintage, page.parse().ok()?)));
     let (vintage, page) = page.unwrap_or((stem, 1));
     Some((vintage.to_owned(), page, form.to_owned()))

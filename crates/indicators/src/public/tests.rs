@@ -206,6 +206,7 @@ fn every_file_of_the_observatory_reads_and_keeps_every_row() {
             let fits = match kind {
                 // Published so: 100.00001 % in one file.
                 units::Kind::Percent => (0.0..=100.0001).contains(&figure.value),
+                units::Kind::Fraction => (0.0..=1.0).contains(&figure.value),
                 units::Kind::Rate => figure.value >= 0.0,
                 units::Kind::Quantity => true,
             };

@@ -12,10 +12,24 @@ use super::{PlaceKind, Source};
 pub enum Kind {
     /// A share of a hundred: 0 to 100.
     Percent,
+    /// A share of one: 0 to 1.
+    Fraction,
     /// A rate or an amount: 0 or more.
     Rate,
     /// Any number.
     Quantity,
+}
+
+impl Kind {
+    /// The whole a share is of; `None` of what is no share.
+    #[must_use]
+    pub fn whole(self) -> Option<f64> {
+        match self {
+            Kind::Percent => Some(100.0),
+            Kind::Fraction => Some(1.0),
+            Kind::Rate | Kind::Quantity => None,
+        }
+    }
 }
 
 /// The rule of one indicator.

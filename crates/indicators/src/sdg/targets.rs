@@ -50,6 +50,22 @@ impl Target {
         Target::all().iter().find(|target| target.sdg == sdg)
     }
 
+    /// A target of one's own: a level and its year, to be reached from a value.
+    #[must_use]
+    pub fn own(level: f64, year: i32, from: f64) -> Target {
+        Target {
+            sdg: String::new(),
+            ja: format!("{year}年までに{level}"),
+            en: format!("{level} by {year}"),
+            year,
+            level: Some(level),
+            share: None,
+            base_year: None,
+            is_at_most: from > level,
+            source: "given".to_owned(),
+        }
+    }
+
     /// The level to be reached, given values by year; `None` where the base year has none.
     #[must_use]
     pub fn level_of(&self, values: &[(i32, f64)]) -> Option<f64> {
