@@ -1,0 +1,4 @@
+-- Recorded before it happened.
+select item, person
+from timed_item
+where seconds < 0

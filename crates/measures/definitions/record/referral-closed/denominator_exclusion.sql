@@ -1,0 +1,4 @@
+-- Referrals that were revoked.
+select item, person
+from service_request
+where status = 'revoked'

@@ -1,0 +1,3 @@
+-- The resource type.
+select item, kind as value
+from coded_item

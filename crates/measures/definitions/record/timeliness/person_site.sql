@@ -1,0 +1,4 @@
+-- The organisation that manages the person.
+select person, site as value
+from patient
+where patient = person

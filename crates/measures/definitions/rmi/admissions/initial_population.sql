@@ -1,0 +1,3 @@
+-- People alive in the period.
+select person
+from person_in_period

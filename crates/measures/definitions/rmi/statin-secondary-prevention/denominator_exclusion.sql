@@ -1,0 +1,3 @@
+-- People who were pregnant in the period.
+select person
+from pregnancy

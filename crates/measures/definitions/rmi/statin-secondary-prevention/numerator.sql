@@ -1,0 +1,3 @@
+-- A statin ordered in the period, or before it and still active.
+select person
+from statin

@@ -1,0 +1,4 @@
+-- Goals that were cancelled.
+select item, person
+from goal
+where lifecycle = 'cancelled'
