@@ -139,6 +139,19 @@ impl Session {
             .map_err(|e| unreadable(&e))
     }
 
+    /// The columns of a table, in order.
+    ///
+    /// # Errors
+    /// No such table.
+    pub fn columns(&self, table: &str) -> Result<Vec<String>, Error> {
+        let (context, name) = (self.context.clone(), table.to_owned());
+        let found = self.engine.wait(async move {
+            let provider = context.table_provider(name).await.map_err(|e| Error::of(&e))?;
+            Ok(provider.schema().fields().iter().map(|f| f.name().clone()).collect())
+        });
+        found.map_err(|e| self.explain(e))
+    }
+
     /// Gives a question a name, by which others can use it as a table.
     ///
     /// # Errors
