@@ -59,6 +59,11 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("patient", "Only what is in this Patient's record", "list"),
     ("group", "Only what is in the records of this Group's members", "list"),
     ("_limit", "Rows at most", "integer"),
+    ("measure", "The measure, by its canonical address", "list"),
+    ("periodStart", "The first day that is looked at", "string"),
+    ("periodEnd", "The last day that is looked at", "string"),
+    ("reportType", "subject, subject-list or population", "string"),
+    ("subject", "Only this person", "string"),
 ];
 
 /// Search parameter types and how their values are written.

@@ -189,6 +189,14 @@ pub const OPERATIONS: &[Operation] = &[
         is_posted: true,
     },
     Operation {
+        name: "$evaluate-measure",
+        documentation: "An indicator, counted over what the one who asks may see, as of any moment",
+        on: &[Target::Type("Measure"), Target::Instance("Measure")],
+        parameters: &["measure", "periodStart", "periodEnd", "reportType", "subject", "_asOf"],
+        is_read: true,
+        is_posted: true,
+    },
+    Operation {
         name: "$viewdefinition-run",
         documentation: "The rows of a view of SQL on FHIR: a ViewDefinition, or a Parameters with viewResource or viewReference",
         on: &[Target::System],

@@ -30,6 +30,14 @@ impl Zone {
     pub fn offset_at(&self, moment: Micros) -> i32 {
         jiff::Timestamp::from_microsecond(moment).map_or(0, |t| self.zone.to_offset(t).seconds() / 60)
     }
+
+    /// The day it is here at a moment: `2026-04-01`.
+    #[must_use]
+    pub fn day(&self, moment: Micros) -> String {
+        let here = moment + i64::from(self.offset_at(moment)) * 60_000_000;
+        let (year, month, day) = fhir::date_time::civil_from_days(here.div_euclid(86_400_000_000));
+        format!("{year:04}-{month:02}-{day:02}")
+    }
 }
 
 impl fhir::date_time::Zone for Zone {

@@ -58,6 +58,8 @@ pub struct Config {
     pub edge: Edge,
     /// Services of others that are asked about orders.
     pub cds: Arc<::cds::Outside>,
+    /// The hub's indicators, if the pages have some too.
+    pub figures: Option<Arc<::figures::Figures>>,
 }
 
 /// What every request shares.
@@ -76,6 +78,8 @@ pub(crate) struct App {
     pub(crate) news: broadcast::Sender<String>,
     /// Websockets that are open.
     pub(crate) websockets: AtomicUsize,
+    /// The hub's indicators.
+    pub(crate) figures: Arc<::figures::Figures>,
     /// Services of others that are asked about orders.
     pub(crate) cds: Arc<::cds::Outside>,
     /// Requests of late.

@@ -121,6 +121,7 @@ pub fn start(
     }
     let edge = config.edge;
     let pace = Pace::up_to(hub.limits.bundle_bytes.max(hub.limits.resource_bytes) as u64 + ENVELOPE);
+    let figures = config.figures.unwrap_or_else(|| Arc::new(::figures::Figures::of(hub.clone())));
     let app = Arc::new(App {
         hub,
         lanes: Lanes::new(config.lanes),
@@ -135,6 +136,7 @@ pub fn start(
         news,
         websockets: AtomicUsize::new(0),
         cds: config.cds,
+        figures,
         limiter: Limiter::new(edge.rates),
         openapi: OnceLock::new(),
     });

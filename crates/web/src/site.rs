@@ -6,6 +6,7 @@ use std::sync::Arc;
 use auth::Auth;
 use axum::extract::FromRef;
 use cds::Outside;
+use figures::Figures;
 use hub::{Hub, Jobs};
 use sealing::FileKey;
 
@@ -20,6 +21,8 @@ pub struct Site {
     pub auth: Option<Arc<Auth>>,
     /// What runs jobs, if anything does.
     pub jobs: Option<Jobs>,
+    /// The hub's indicators.
+    pub figures: Arc<Figures>,
     /// Services outside that are asked about orders.
     pub(crate) outside: Arc<Outside>,
     /// The data directory.
@@ -39,7 +42,8 @@ impl Site {
         key: Option<FileKey>,
         outside: Arc<Outside>,
     ) -> Site {
-        Site { hub, auth, jobs, outside, data: data.to_owned(), drafts: Drafts::at(data, key) }
+        let figures = Arc::new(Figures::of(hub.clone()));
+        Site { hub, auth, jobs, figures, outside, data: data.to_owned(), drafts: Drafts::at(data, key) }
     }
 }
 

@@ -225,6 +225,7 @@ pub(crate) fn serve(
             file_key,
             Arc::clone(&config.cds),
         );
+        let figures = Some(Arc::clone(&site.figures));
         let pages = web::pages(site);
         let control = control::listen(data, &hub, &jobs);
         let settings = SubscriptionSettings {
@@ -237,6 +238,7 @@ pub(crate) fn serve(
         let config = server::Config {
             version,
             jobs: Some(jobs),
+            figures,
             subscriptions: Some(subscriptions),
             auth: auth.clone(),
             trusted_proxies: sign_in.map(|s| s.trusted_proxies.clone()).unwrap_or_default(),

@@ -10,6 +10,7 @@ mod headers;
 mod inform;
 mod jobs;
 mod made_file;
+mod measure;
 mod operation;
 mod patch;
 mod subscriptions;

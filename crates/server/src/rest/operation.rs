@@ -15,7 +15,7 @@ use search::query::Pair;
 use store::Clock as _;
 
 use super::write::{Prepare, first, no_parameters, options, submit_while_moved, type_named};
-use super::{Answer, Call, body, format, headers, inform, jobs, subscriptions, view};
+use super::{Answer, Call, body, format, headers, inform, jobs, measure, subscriptions, view};
 
 /// What an operation is called on.
 enum Place {
@@ -54,6 +54,7 @@ const RESTRICTED: &[&str] = &[
     "$everything",
     "$export",
     "$inform",
+    "$evaluate-measure",
     "$lastn",
     "$match",
     "$meta",
@@ -148,6 +149,12 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
         }
         ("$erase", Place::Instance(t, id)) if t == r4().well_known().patient && method == Method::POST => {
             jobs::erase(call, request, id).await
+        }
+        ("$evaluate-measure", Place::Type(t)) if r4().type_name(t) == "Measure" => {
+            measure::evaluate(call, request, None).await
+        }
+        ("$evaluate-measure", Place::Instance(t, id)) if r4().type_name(t) == "Measure" => {
+            measure::evaluate(call, request, Some(id)).await
         }
         ("$viewdefinition-run", Place::System) => view::run(call, request, None).await,
         (name, Place::Instance(t, id)) if view::is_run(name) && r4().type_name(t) == "Library" => {

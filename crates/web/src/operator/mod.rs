@@ -6,6 +6,7 @@
 //! * [`audit`]: who did what.
 //! * [`directory`]: organisations, places, people who work there.
 //! * [`flow`]: what happens in the institutions, in numbers.
+//! * [`indicators`]: what is computed from the record itself.
 //! * [`policies`]: the rules, and what others would change.
 //!
 //! Those who run a hub see no person's record: what these pages say of persons is numbers. A page acts for who is signed
@@ -15,6 +16,7 @@ mod audit;
 mod clients;
 mod directory;
 mod flow;
+mod indicators;
 mod jobs;
 mod map;
 mod policies;
@@ -45,6 +47,8 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/hub/audit.csv", get(audit::csv))
         .route("/hub/directory", get(directory::page))
         .route("/hub/flow", get(flow::page))
+        .route("/hub/indicators", get(indicators::page))
+        .route("/hub/indicators/{id}", get(indicators::detail))
         .route("/hub/policies", get(policies::page).post(policies::preview))
 }
 
@@ -70,9 +74,10 @@ struct Place {
 
 /// The pages that are for a visit.
 fn places(visit: &Visit) -> Vec<Place> {
-    let all: [(&str, &str, &[&str]); 8] = [
+    let all: [(&str, &str, &[&str]); 9] = [
         ("/hub", "hub-state", &["operator"]),
         ("/hub/flow", "hub-flow", &["operator"]),
+        ("/hub/indicators", "hub-indicators", &["operator"]),
         ("/hub/jobs", "hub-jobs", &["operator"]),
         ("/hub/users", "hub-users", &["operator"]),
         ("/hub/clients", "hub-clients", &["operator"]),

@@ -1,0 +1,66 @@
+//! The indicators of a hub, computed from its own record.
+//!
+//! [`Figures::evaluate`] runs the views an indicator needs over what an access may see, as of one place of the log, counts, and
+//! gives FHIR MeasureReports. [`Figures::verify`] computes a report again, as its place of the log has it and under the
+//! consents of then, and says whether it comes out the same.
+//!
+//! * *Whoever runs the hub is told figures, never persons.* They are counted over all whose Consents let them be counted
+//!   (purpose: indicators), and what could tell of few is left out ([`protected`]).
+//! * *Everyone else counts what they may see*, exactly: a researcher those who consented, a clinician those they care for, a
+//!   person themselves.
+
+mod asked;
+mod evaluate;
+mod failure;
+mod materials;
+mod protected;
+mod verify;
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use hub::Hub;
+use sql::{Engine, Settings};
+
+pub use asked::{Asked, WhichIndicators, set_of};
+pub use failure::failure_of;
+pub use measures::{Indicator, Kind, Period, text_in};
+pub use verify::Verified;
+
+/// The indicators of a hub. Threads are started and definitions read when something is asked for first.
+#[derive(Debug)]
+pub struct Figures {
+    hub: Hub,
+    started: OnceLock<Result<Started, String>>,
+    built: Mutex<Option<materials::Built>>,
+}
+
+#[derive(Debug)]
+struct Started {
+    engine: Arc<Engine>,
+    indicators: Vec<Arc<Indicator>>,
+}
+
+impl Figures {
+    /// Those that come with the program, over a hub.
+    #[must_use]
+    pub fn of(hub: Hub) -> Figures {
+        Figures { hub, started: OnceLock::new(), built: Mutex::default() }
+    }
+
+    fn started(&self) -> Result<&Started, hub::Failure> {
+        let start = || {
+            let engine = Engine::start(&Settings::default()).map_err(|e| e.to_string())?;
+            let indicators = measures::shipped().map_err(|e| e.to_string())?;
+            Ok(Started { engine: Arc::new(engine), indicators })
+        };
+        self.started.get_or_init(start).as_ref().map_err(|why| failure::internal(why))
+    }
+
+    /// What can be evaluated, in the order of sets and ids.
+    ///
+    /// # Errors
+    /// Threads that cannot be started; a definition that is wrong.
+    pub fn indicators(&self) -> Result<&[Arc<Indicator>], hub::Failure> {
+        Ok(&self.started()?.indicators)
+    }
+}
