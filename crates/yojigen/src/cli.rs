@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod edge;
 mod erase;
+mod indicator;
 mod key;
 mod ledger;
 mod log;
@@ -23,6 +24,10 @@ pub(crate) use self::client::{ClientKindArgument, ClientTask};
 pub(crate) use self::config::ConfigTask;
 pub(crate) use self::edge::{EdgeArguments, host};
 pub(crate) use self::erase::EraseArguments;
+pub(crate) use self::indicator::{
+    FiguresArguments, IndicatorFetchArguments, IndicatorProjectArguments, IndicatorTask,
+    IndicatorUhcArguments, KindArgument, SourceArgument, TableFormatArgument,
+};
 pub(crate) use self::key::{KeyArguments, KeyRotateArguments, KeySealArguments, KeyTask};
 pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};
 pub(crate) use self::log::{LogShowArguments, LogTailArguments, LogTask};
@@ -166,6 +171,9 @@ Examples:
     /// Rows of the record for SQL, spreadsheets and data frames: views of SQL on FHIR
     #[command(subcommand)]
     View(ViewTask),
+    /// Public figures of health: fetch, compute, project
+    #[command(subcommand)]
+    Indicator(IndicatorTask),
     /// Encryption at rest: make a key, change it, encrypt a data directory
     #[command(subcommand)]
     Key(KeyTask),

@@ -22,6 +22,7 @@ mod erase;
 mod export;
 mod hub_at;
 mod import;
+mod indicator;
 mod key;
 mod ledger;
 mod log;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         Task::Ledger(task) => ledger::run(&task),
         Task::Log(task) => log::run(&task),
         Task::View(task) => view::run(&task),
+        Task::Indicator(task) => indicator::run(&task),
         Task::Key(task) => key::run(&task),
         Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),
         Task::Completions { shell } => {

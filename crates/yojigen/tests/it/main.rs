@@ -19,6 +19,7 @@ mod files;
 mod formats;
 mod full_disk;
 mod hub;
+mod indicators;
 mod inform;
 mod journeys;
 mod kills;
