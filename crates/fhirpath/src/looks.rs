@@ -83,7 +83,16 @@ fn call(
     match function {
         F::First | F::Last | F::Tail | F::Single | F::OfType | F::As => from,
         F::Empty | F::Exists if arguments.is_empty() => Vec::new(),
-        F::Count | F::Is => Vec::new(),
+        F::Count | F::Is | F::Now | F::Today | F::TimeOfDay => Vec::new(),
+        F::Iif => {
+            let Some((criterion, outcomes)) = arguments.split_first() else { return Vec::new() };
+            consume(criterion, projection, &from);
+            outcomes.iter().flat_map(|a| looks_at(a, projection, &from)).collect()
+        }
+        F::All => {
+            arguments.iter().for_each(|criteria| consume(criteria, projection, &from));
+            Vec::new()
+        }
         F::Where | F::Exists => {
             arguments.iter().for_each(|criteria| consume(criteria, projection, &from));
             if function == F::Where { from } else { Vec::new() }
