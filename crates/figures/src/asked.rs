@@ -73,7 +73,11 @@ impl Figures {
             }
             if found.len() == before && !all.iter().any(|i| is_meant(&i)) {
                 let near = nearest(name, all.iter().map(|i| i.measure.id.as_str()));
-                let known = if near.is_empty() { "yojigen indicator list names them".to_owned() } else { near.join(" or ") };
+                let known = if near.is_empty() {
+                    "yojigen indicator list names them".to_owned()
+                } else {
+                    near.join(" or ")
+                };
                 return Err(invalid(format!("there is no indicator '{name}'; {known}")));
             }
         }

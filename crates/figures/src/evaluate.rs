@@ -6,10 +6,10 @@ use measures::{Circumstances, Evaluation, Kind, Outcome, views_of};
 use serde_json::{Value, json};
 use store::{Clock as _, Place};
 
+use crate::Figures;
 use crate::asked::Asked;
 use crate::failure::{failure_of, internal, invalid};
 use crate::protected::protect;
-use crate::Figures;
 
 /// The version of what computes.
 pub(crate) const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -36,10 +36,14 @@ impl Figures {
             let place = self.hub.place(&reader, asked.as_of)?.unwrap_or(reader.place());
             let is_kept = access.rights.is_none();
             let outcomes = self.outcomes(access, asked, place, is_kept)?;
-            return Ok(outcomes.iter().map(|o| self.report(o, asked.kind, place)).collect::<Result<_, _>>()?);
+            return Ok(outcomes
+                .iter()
+                .map(|o| self.report(o, asked.kind, place))
+                .collect::<Result<_, _>>()?);
         }
         if asked.kind != Kind::Summary || asked.person.is_some() {
-            let message = "whoever runs the hub is told figures, and of nobody in particular: ask for a summary";
+            let message =
+                "whoever runs the hub is told figures, and of nobody in particular: ask for a summary";
             return Err(Failure::new(hub::Kind::Forbidden, fhir::IssueType::Forbidden, message));
         }
         self.counted(asked, None)
@@ -92,7 +96,9 @@ impl Figures {
         let mut report = outcome.report(kind, &circumstances);
         let instant = self.hub.store().reader().instant_of(place)?.max(0);
         if let Some(extensions) = report["extension"].as_array_mut() {
-            extensions.push(json!({"url": format!("{EXTENSIONS}/data-instant"), "valueInstant": format_instant(instant)}));
+            extensions.push(
+                json!({"url": format!("{EXTENSIONS}/data-instant"), "valueInstant": format_instant(instant)}),
+            );
         }
         Ok(report)
     }

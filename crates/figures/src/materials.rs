@@ -38,7 +38,14 @@ impl Figures {
                 Ok(true)
             };
             // What is seen leaves as figures alone: no row of it is told to the ledger one by one.
-            self.hub.view_batches(access, &view.definition, &scope, Decimals::Numbers, self.started()?.engine.threads(), &mut take)?;
+            self.hub.view_batches(
+                access,
+                &view.definition,
+                &scope,
+                Decimals::Numbers,
+                self.started()?.engine.threads(),
+                &mut take,
+            )?;
             materials.put(view, batches);
         }
         let materials = Arc::new(materials);

@@ -3,7 +3,9 @@
 //! Of each group, numerator and denominator are one table by each stratifier; all of them count the same persons, so they are
 //! protected together (`indicators::disclosure`). What is left out is marked as masked, and so is a score that would tell it.
 
-use indicators::disclosure::{Dimension, Error, Published, Rule, Table, proportion_table, protect as protect_tables};
+use indicators::disclosure::{
+    Dimension, Error, Published, Rule, Table, proportion_table, protect as protect_tables,
+};
 use measures::{Counts, GroupResult, Outcome, PopulationKind, Scoring};
 use serde_json::{Value, json};
 
@@ -29,7 +31,11 @@ fn tables(scoring: Scoring, group: &GroupResult) -> Result<Vec<Table>, Error> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         if !names.is_empty() {
             let dimension = Dimension::without_total(&format!("stratifier {at}"), &names);
-            all.push(table(&format!("by {at}"), vec![dimension], strata.iter().map(|s| pair(scoring, &s.counts)).collect())?);
+            all.push(table(
+                &format!("by {at}"),
+                vec![dimension],
+                strata.iter().map(|s| pair(scoring, &s.counts)).collect(),
+            )?);
         }
     }
     Ok(all)
@@ -87,7 +93,9 @@ fn mask(
         let count = population["count"].as_u64().unwrap_or(0);
         let is_shown = if is(PopulationKind::Numerator) {
             part.is_some()
-        } else if is(PopulationKind::MeasureObservation) || (is(PopulationKind::InitialPopulation) && scoring == Scoring::Cohort) {
+        } else if is(PopulationKind::MeasureObservation)
+            || (is(PopulationKind::InitialPopulation) && scoring == Scoring::Cohort)
+        {
             whole.is_some()
         } else {
             // With exclusions the denominator is more than what the score divides by; each of both is looked at.
@@ -95,10 +103,13 @@ fn mask(
         };
         if !is_shown && let Some(members) = population.as_object_mut() {
             members.remove("count");
-            members.insert("_count".to_owned(), json!({"extension": [{"url": ABSENT, "valueCode": "masked"}]}));
+            members
+                .insert("_count".to_owned(), json!({"extension": [{"url": ABSENT, "valueCode": "masked"}]}));
         }
     }
-    if (part.is_none() || whole.is_none()) && let Some(members) = written.as_object_mut() {
+    if (part.is_none() || whole.is_none())
+        && let Some(members) = written.as_object_mut()
+    {
         if members.remove("measureScore").is_some() {
             members.insert(
                 "measureScore".to_owned(),
@@ -108,7 +119,8 @@ fn mask(
         if let Some(extensions) = members.get_mut("extension").and_then(Value::as_array_mut) {
             extensions.clear();
         }
-        members.retain(|name, value| name != "extension" || value.as_array().is_some_and(|all| !all.is_empty()));
+        members
+            .retain(|name, value| name != "extension" || value.as_array().is_some_and(|all| !all.is_empty()));
     } else if let (Some(part), Some(whole)) = (part, whole)
         && matches!(scoring, Scoring::Proportion)
         && let Some(interval) = indicators::statistics::interval::wilson(part, whole, 0.95)

@@ -34,7 +34,8 @@ impl Verified {
 /// An extension of a report by the last part of its address: its value as text.
 fn extension(report: &Value, name: &str) -> Option<String> {
     let all = report["extension"].as_array()?;
-    let found = all.iter().find(|e| e["url"].as_str().is_some_and(|url| url.rsplit('/').next() == Some(name)))?;
+    let found =
+        all.iter().find(|e| e["url"].as_str().is_some_and(|url| url.rsplit('/').next() == Some(name)))?;
     let (_, value) = found.as_object()?.iter().find(|(key, _)| key.starts_with("value"))?;
     Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
@@ -52,7 +53,9 @@ fn is_masked(value: &Value) -> bool {
 /// Numbers by their value, not by how they are written.
 fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b),
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
+        }
         _ => one == other,
     }
 }
@@ -66,7 +69,8 @@ fn compare(place: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
         (Value::Object(a), Value::Object(b)) => {
             let names = a.keys().chain(b.keys().filter(|name| !a.contains_key(*name)));
             for name in names {
-                let of = |members: &serde_json::Map<String, Value>| members.get(name).cloned().unwrap_or_default();
+                let of =
+                    |members: &serde_json::Map<String, Value>| members.get(name).cloned().unwrap_or_default();
                 compare(&format!("{place}.{name}"), &of(a), &of(b), found);
             }
         }
@@ -75,7 +79,9 @@ fn compare(place: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
                 compare(&format!("{place}[{at}]"), a, b, found);
             }
         }
-        (Value::Array(a), Value::Array(b)) => found.push(format!("{place}: {} then, {} now", a.len(), b.len())),
+        (Value::Array(a), Value::Array(b)) => {
+            found.push(format!("{place}: {} then, {} now", a.len(), b.len()))
+        }
         _ => found.push(format!("{place}: {one} then, {other} now")),
     }
 }
@@ -97,7 +103,9 @@ impl Figures {
         .map_err(|e| invalid(e.to_string()))?;
         let instant = extension(report, "data-instant").unwrap_or_default();
         let Some((_, end)) = DateTime::parse(&instant).map(|d| d.interval(self.hub.zone())) else {
-            return Err(invalid("the report does not say of which moment its data are (extension data-instant)"));
+            return Err(invalid(
+                "the report does not say of which moment its data are (extension data-instant)",
+            ));
         };
         let as_of = Some(end - 1);
         let which = WhichIndicators::Named(vec![text("measure").to_owned()]);

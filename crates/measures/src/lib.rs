@@ -7,7 +7,7 @@
 //! * *Definitions are data.* Nothing here knows what hypertension is. A Library in another language is refused by name.
 //! * *Sets, not loops.* A population is a query over all persons; a report is counts of one table of who is in what.
 //! * *Exact and in order.* The same record, place and period give the same report, byte for byte.
-//! * *Persons, not Patients*, are counted ([`persons`]).
+//! * *Persons, not Patients*, are counted.
 //!
 //! Design not chosen: CQL. It is the language of many published measures, evaluated a person at a time; a population of
 //! a million is then a million evaluations. SQL is read by everyone who has ever analysed data.
@@ -18,7 +18,7 @@ mod indicator;
 mod library;
 mod materials;
 mod measure;
-pub mod persons;
+mod persons;
 mod report;
 mod shipped;
 mod shipped_files;

@@ -123,13 +123,20 @@ impl Library {
         }
         let content = json["content"].as_array().map(Vec::as_slice).unwrap_or_default();
         if content.is_empty() || content.len() > MOST {
-            return Err(Error::new(of, "content", format!("1 to {MOST} contents are needed, views and queries")));
+            return Err(Error::new(
+                of,
+                "content",
+                format!("1 to {MOST} contents are needed, views and queries"),
+            ));
         }
-        let mut library = Library { url, version, views: Vec::new(), queries: Vec::new(), hash: String::new() };
+        let mut library =
+            Library { url, version, views: Vec::new(), queries: Vec::new(), hash: String::new() };
         let mut names = BTreeSet::new();
         for (at, attachment) in content.iter().enumerate() {
             let place = format!("content[{at}]");
-            library.take(attachment, &mut names).map_err(|e| Error::new(&of, format!("{place}{}", e.0), e.1))?;
+            library
+                .take(attachment, &mut names)
+                .map_err(|e| Error::new(&of, format!("{place}{}", e.0), e.1))?;
         }
         let mut hasher = blake3::Hasher::new();
         for view in &library.views {
@@ -149,13 +156,15 @@ impl Library {
     ) -> Result<(), (&'static str, String)> {
         let name = attachment["title"].as_str().unwrap_or_default();
         if !is_name(name) {
-            let said = format!("`{name}` is no name; it is of a to z, 0 to 9 and _, and begins with a letter");
+            let said =
+                format!("`{name}` is no name; it is of a to z, 0 to 9 and _, and begins with a letter");
             return Err((".title", said));
         }
         if !names.insert(name.to_owned()) {
             return Err((".title", format!("there are two contents named `{name}`")));
         }
-        let data = attachment["data"].as_str().ok_or((".data", "the content must carry its data".to_owned()))?;
+        let data =
+            attachment["data"].as_str().ok_or((".data", "the content must carry its data".to_owned()))?;
         let bytes = BASE64.decode(data.as_bytes()).map_err(|e| (".data", format!("no base64: {e}")))?;
         match attachment["contentType"].as_str().unwrap_or_default() {
             "application/json" => {
@@ -163,7 +172,8 @@ impl Library {
                 self.views.push(Arc::new(view));
             }
             "application/sql" => {
-                let text = String::from_utf8(bytes).map_err(|_| (".data", "the query is no UTF-8".to_owned()))?;
+                let text =
+                    String::from_utf8(bytes).map_err(|_| (".data", "the query is no UTF-8".to_owned()))?;
                 self.queries.push(Query { name: name.to_owned(), text });
             }
             other => {

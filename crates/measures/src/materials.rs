@@ -84,7 +84,9 @@ impl Materials {
         let given = match self.tables.get(&view.hash) {
             Some(Source::Memory(schema, batches)) => session.add(name, schema, batches),
             Some(Source::Parquet(folder)) => session.add_parquet(name, folder),
-            None => return Err(Error::new(of, "", "it was not built; build the views the indicators need first")),
+            None => {
+                return Err(Error::new(of, "", "it was not built; build the views the indicators need first"));
+            }
         };
         given.map_err(|e| Error::sql(&of, "", &e))
     }

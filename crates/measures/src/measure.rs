@@ -249,11 +249,13 @@ impl Measure {
         let (url, version) = self.library.split_once('|').unwrap_or((&self.library, ""));
         let of = format!("Measure/{}", self.id);
         if url != library.url || !(version.is_empty() || version == library.version) {
-            let said = format!("{} is asked for, {}|{} was given", self.library, library.url, library.version);
+            let said =
+                format!("{} is asked for, {}|{} was given", self.library, library.url, library.version);
             return Err(Error::new(of, "library", said));
         }
         for (at, group) in self.groups.iter().enumerate() {
-            let named = group.populations.iter().map(|p| &p.query).chain(group.stratifiers.iter().map(|s| &s.query));
+            let named =
+                group.populations.iter().map(|p| &p.query).chain(group.stratifiers.iter().map(|s| &s.query));
             for query in named {
                 if !library.has_query(query) {
                     let said = format!("the Library has no query `{query}`");
@@ -279,8 +281,12 @@ fn criteria(element: &Value, place: &str) -> Result<String, (String, String)> {
 
 fn group(json: &Value, scoring: Scoring) -> Result<Group, (String, String)> {
     let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
-    let mut group =
-        Group { code: json["code"].clone(), populations: Vec::new(), stratifiers: Vec::new(), aggregate: None };
+    let mut group = Group {
+        code: json["code"].clone(),
+        populations: Vec::new(),
+        stratifiers: Vec::new(),
+        aggregate: None,
+    };
     for (at, population) in list("population").iter().enumerate() {
         let place = format!("population[{at}]");
         let named = code(&population["code"]);

@@ -25,7 +25,8 @@ fn links(answer: &Answer) -> Links {
     let mut found = Vec::new();
     for batch in &answer.batches {
         let text = |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
-        let (Some(patients), Some(others), Some(kinds)) = (text("patient"), text("other"), text("type")) else {
+        let (Some(patients), Some(others), Some(kinds)) = (text("patient"), text("other"), text("type"))
+        else {
             continue;
         };
         for row in 0..batch.num_rows() {
@@ -61,7 +62,9 @@ fn stand_ins(links: &Links) -> Result<BTreeMap<String, String>, String> {
             let next = beside.get(member).into_iter().flatten().copied();
             members.extend(next.filter(|other| seen.insert(other)));
             if members.len() > MOST {
-                return Err(format!("more than {MOST} Patients are linked into one person, {start} among them"));
+                return Err(format!(
+                    "more than {MOST} Patients are linked into one person, {start} among them"
+                ));
             }
         }
         members.sort_unstable();
@@ -92,8 +95,9 @@ pub(crate) fn give_views(
     if !stand_in.is_empty() {
         let (patients, persons): (Vec<&String>, Vec<&String>) = stand_in.iter().unzip();
         let column = |of: Vec<&String>| -> ArrayRef { Arc::new(StringArray::from_iter_values(of)) };
-        let batch = RecordBatch::try_from_iter([("patient", column(patients)), ("stand_in", column(persons))])
-            .map_err(|e| Error::new(LINKS, "", e.to_string()))?;
+        let batch =
+            RecordBatch::try_from_iter([("patient", column(patients)), ("stand_in", column(persons))])
+                .map_err(|e| Error::new(LINKS, "", e.to_string()))?;
         session.add("person-of", &batch.schema(), &[batch]).map_err(|e| said(&e))?;
     }
     for view in library.views.iter().filter(|v| v.name != LINKS) {
@@ -106,7 +110,13 @@ pub(crate) fn give_views(
         let raw = format!("raw-{}", view.name);
         materials.give(session, view, &raw)?;
         let columns: Vec<String> = columns
-            .map(|c| if c == "person" { "coalesce(p.stand_in, t.person) as person".to_owned() } else { format!("t.\"{c}\"") })
+            .map(|c| {
+                if c == "person" {
+                    "coalesce(p.stand_in, t.person) as person".to_owned()
+                } else {
+                    format!("t.\"{c}\"")
+                }
+            })
             .collect();
         let text = format!(
             "select {} from \"{raw}\" t left join \"person-of\" p on t.person = p.patient",
@@ -127,7 +137,8 @@ mod tests {
 
     #[test]
     fn the_first_that_stands_back_for_nobody_stands_for_all() {
-        let links = vec![link("a", "b", true), link("c", "b", false), link("x", "y", false), link("y", "x", true)];
+        let links =
+            vec![link("a", "b", true), link("c", "b", false), link("x", "y", false), link("y", "x", true)];
         let found = stand_ins(&links).unwrap();
         let pairs: Vec<(&str, &str)> = found.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(pairs, [("a", "b"), ("c", "b"), ("y", "x")]);

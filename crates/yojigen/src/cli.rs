@@ -25,8 +25,9 @@ pub(crate) use self::config::ConfigTask;
 pub(crate) use self::edge::{EdgeArguments, host};
 pub(crate) use self::erase::EraseArguments;
 pub(crate) use self::indicator::{
-    FiguresArguments, IndicatorFetchArguments, IndicatorProjectArguments, IndicatorTask,
-    IndicatorUhcArguments, KindArgument, SourceArgument, TableFormatArgument,
+    FiguresArguments, IndicatorEvaluateArguments, IndicatorFetchArguments, IndicatorProjectArguments,
+    IndicatorTask, IndicatorUhcArguments, IndicatorVerifyArguments, KindArgument, SourceArgument,
+    TableFormatArgument,
 };
 pub(crate) use self::key::{KeyArguments, KeyRotateArguments, KeySealArguments, KeyTask};
 pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};

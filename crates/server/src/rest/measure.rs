@@ -40,28 +40,42 @@ fn asked(call: &Call, id: Option<String>) -> Result<Asked, Failure> {
             "subject" | "patient" => {
                 let id = text.strip_prefix("Patient/").unwrap_or(text);
                 if !fhir::primitive::is_id(id) {
-                    return Err(invalid(name, format!("'{text}' is not Patient/id; of groups, one person is asked at a time")));
+                    return Err(invalid(
+                        name,
+                        format!("'{text}' is not Patient/id; of groups, one person is asked at a time"),
+                    ));
                 }
                 person = Some(id.to_owned());
             }
             "_asOf" => {
                 let moment = DateTime::parse(text).map(|d| d.interval(call.app.hub.zone()).1 - 1);
-                as_of = Some(moment.ok_or_else(|| invalid(name, format!("'{text}' is not a date or instant")))?);
+                as_of =
+                    Some(moment.ok_or_else(|| invalid(name, format!("'{text}' is not a date or instant")))?);
             }
-            "lastReceivedOn" | "practitioner" => return Err(invalid(name, "this hub does not evaluate by it; leave it out")),
+            "lastReceivedOn" | "practitioner" => {
+                return Err(invalid(name, "this hub does not evaluate by it; leave it out"));
+            }
             other => {
                 let known = "periodStart, periodEnd, measure, reportType, subject, _asOf";
-                return Err(invalid(other, format!("$evaluate-measure has no such parameter (it has {known})")));
+                return Err(invalid(
+                    other,
+                    format!("$evaluate-measure has no such parameter (it has {known})"),
+                ));
             }
         }
     }
     if named.is_empty() {
-        return Err(Issue::error(IssueType::Required, "which measure? /fhir/Measure/id/$evaluate-measure, or measure=canonical").into());
+        return Err(Issue::error(
+            IssueType::Required,
+            "which measure? /fhir/Measure/id/$evaluate-measure, or measure=canonical",
+        )
+        .into());
     }
     // A month or a year as an end means its last day.
     let zone = call.app.hub.zone();
     let day = |text: Option<String>, is_end: bool, name: &str| -> Result<String, Failure> {
-        let text = text.ok_or_else(|| Failure::from(Issue::error(IssueType::Required, format!("{name} is missing"))))?;
+        let text = text
+            .ok_or_else(|| Failure::from(Issue::error(IssueType::Required, format!("{name} is missing"))))?;
         let (from, until) = (DateTime::parse(&text).map(|d| d.interval(zone)))
             .ok_or_else(|| invalid(name, format!("'{text}' is not a date like 2025-04-01")))?;
         let moment = if is_end { until - 1 } else { from };
@@ -77,7 +91,11 @@ fn asked(call: &Call, id: Option<String>) -> Result<Asked, Failure> {
 }
 
 /// Evaluates one measure, or several.
-pub(super) async fn evaluate(mut call: Call, request: Request, id: Option<String>) -> Result<Answer, Failure> {
+pub(super) async fn evaluate(
+    mut call: Call,
+    request: Request,
+    id: Option<String>,
+) -> Result<Answer, Failure> {
     if request.method() == Method::POST {
         parameters(&mut call, request).await?;
     }
@@ -88,7 +106,8 @@ pub(super) async fn evaluate(mut call: Call, request: Request, id: Option<String
         let answer = match <[Value; 1]>::try_from(reports) {
             Ok([one]) => one,
             Err(several) => {
-                let entries: Vec<Value> = several.into_iter().map(|report| json!({"resource": report})).collect();
+                let entries: Vec<Value> =
+                    several.into_iter().map(|report| json!({"resource": report})).collect();
                 json!({"resourceType": "Bundle", "type": "collection", "entry": entries})
             }
         };

@@ -62,9 +62,9 @@ impl Figure {
         let is_masked = group["measureScore"]["extension"][0]["valueCode"] == "masked";
         let score = group["measureScore"]["value"].as_f64();
         let extensions = group["extension"].as_array().map_or(&[][..], Vec::as_slice);
-        let interval = extensions.iter().find(|e| {
-            e["url"].as_str().is_some_and(|url| url.ends_with("/confidence-interval"))
-        });
+        let interval = extensions
+            .iter()
+            .find(|e| e["url"].as_str().is_some_and(|url| url.ends_with("/confidence-interval")));
         let part = |name: &str| {
             let parts = interval?["extension"].as_array()?;
             let found = parts.iter().find(|p| p["url"] == name)?;
@@ -72,7 +72,10 @@ impl Figure {
         };
         let is_share = unit == "%";
         let (low, high) = (part("low"), part("high"));
-        let counted = part("counted").filter(|n| *n >= 0.0).map(|n| n as u64).or_else(|| count_of(group, "denominator"));
+        let counted = part("counted")
+            .filter(|n| *n >= 0.0)
+            .map(|n| n as u64)
+            .or_else(|| count_of(group, "denominator"));
         let counted = counted.or_else(|| count_of(group, "measure-population"));
         let number = |count: Option<u64>| count.map_or_else(|| "—".to_owned(), |n| grouped(n));
         let share = (is_share).then(|| Some((score?, low? * 100.0, high? * 100.0))).flatten();
@@ -175,14 +178,17 @@ fn wanted(site: &Site, visit: &Visit) -> Result<Wanted, Failure> {
     let present = today(site.hub.zone());
     let latest = i32::try_from(present.year).unwrap_or(i32::MAX);
     let year = match visit.value("year") {
-        Some(text) => text.parse().ok().filter(|year| (1900..=latest).contains(year)).ok_or_else(|| refused("year"))?,
+        Some(text) => {
+            text.parse().ok().filter(|year| (1900..=latest).contains(year)).ok_or_else(|| refused("year"))?
+        }
         None => latest - 1,
     };
     Ok(Wanted { year, latest, as_of, present })
 }
 
 fn asked(which: WhichIndicators, year: i32, moment: Option<i64>) -> Result<Asked, Failure> {
-    let period = Period::read(&format!("{year:04}-01-01"), &format!("{year:04}-12-31")).map_err(|e| refused(e.to_string()))?;
+    let period = Period::read(&format!("{year:04}-01-01"), &format!("{year:04}-12-31"))
+        .map_err(|e| refused(e.to_string()))?;
     Ok(Asked { which, period, as_of: moment, person: None, kind: Kind::Summary })
 }
 
@@ -237,7 +243,12 @@ fn points(years: Vec<(i32, Figure)>) -> (Vec<Point>, String) {
         let x = (at as f64 + 0.5) / count * WIDTH;
         let (score, low, high) = figure.share.unwrap_or((0.0, 0.0, 0.0));
         if figure.share.is_some() {
-            line.push_str(&format!("{}{} {}", if line.is_empty() { "M" } else { "L" }, coordinate(x), coordinate(WIDTH - score)));
+            line.push_str(&format!(
+                "{}{} {}",
+                if line.is_empty() { "M" } else { "L" },
+                coordinate(x),
+                coordinate(WIDTH - score)
+            ));
         }
         Point {
             year,
@@ -274,13 +285,19 @@ fn one(site: &Site, visit: &Visit, id: &str) -> Result<OnePage, Failure> {
     let (points, line) = points(years);
     let stratifiers = group["stratifier"].as_array().map_or(&[][..], Vec::as_slice);
     let parts = stratifiers.iter().map(|stratifier| {
-        let name = stratifier["code"][0]["coding"][0]["code"].as_str().or_else(|| stratifier["code"][0]["text"].as_str());
+        let name = stratifier["code"][0]["coding"][0]["code"]
+            .as_str()
+            .or_else(|| stratifier["code"][0]["text"].as_str());
         let name = name.unwrap_or_default();
         let strata = stratifier["stratum"].as_array().map_or(&[][..], Vec::as_slice);
         let figure = |stratum: &Value| {
             let value = stratum["value"]["text"].as_str().unwrap_or_default();
             let said = words.say_code("hub-stratum", value);
-            let name = if value.is_empty() { words.say("hub-stratum-none") } else { said.unwrap_or_else(|| value.to_owned()) };
+            let name = if value.is_empty() {
+                words.say("hub-stratum-none")
+            } else {
+                said.unwrap_or_else(|| value.to_owned())
+            };
             Figure::read(stratum, name, &measure.unit)
         };
         Parts {
@@ -299,7 +316,10 @@ fn one(site: &Site, visit: &Visit, id: &str) -> Result<OnePage, Failure> {
         description: text("description"),
         rationale: text("rationale"),
         disclaimer: text("disclaimer"),
-        sources: artifacts.iter().filter_map(|a| a["citation"].as_str().or_else(|| a["url"].as_str()).map(str::to_owned)).collect(),
+        sources: artifacts
+            .iter()
+            .filter_map(|a| a["citation"].as_str().or_else(|| a["url"].as_str()).map(str::to_owned))
+            .collect(),
         version: measure.version.clone(),
         year: wanted.year,
         latest: wanted.latest,
@@ -309,7 +329,12 @@ fn one(site: &Site, visit: &Visit, id: &str) -> Result<OnePage, Failure> {
         line,
         parts: parts.collect(),
         queries: indicator.library.queries.iter().map(|q| (q.name.clone(), q.text.clone())).collect(),
-        views: indicator.library.views.iter().map(|v| (v.name.clone(), serde_json::to_string_pretty(&v.json).unwrap_or_default())).collect(),
+        views: indicator
+            .library
+            .views
+            .iter()
+            .map(|v| (v.name.clone(), serde_json::to_string_pretty(&v.json).unwrap_or_default()))
+            .collect(),
         download: format!(
             "/fhir/Measure/{id}/$evaluate-measure?periodStart={0}-01-01&periodEnd={0}-12-31{moment}",
             wanted.year

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::DataArguments;
 use crate::config::Within;
 
 /// What to do with indicators.
@@ -38,6 +39,23 @@ Examples:
 Needs UHC_INDEX_REPORTED, UHC_SCI_RMNCH, UHC_SCI_INFECT, UHC_SCI_NCD and UHC_SCI_CAPACITY, fetched or as files CODE.csv,
 CODE.csv.gz or CODE.json of a folder. Exit code 1 if one country does not agree.")]
     Uhc(IndicatorUhcArguments),
+    /// Compute the hub's own indicators from its record
+    #[command(after_help = "\
+Examples:
+  yojigen indicator evaluate --data hub --period 2025
+  yojigen indicator evaluate rmi --data hub --period 2025-04-01..2026-03-31 --format csv
+  yojigen indicator evaluate rmi-bp-control --data hub --period 2025 --as-of 2026-01-31 --format json --out report.json
+
+Counts that could tell of few people are left out, unless --exact. The hub must not be running; of one that is, ask
+/fhir/Measure/ID/$evaluate-measure.")]
+    Evaluate(IndicatorEvaluateArguments),
+    /// Compute a report again, as the record was known then and under the consents of then
+    #[command(after_help = "\
+Example:
+  yojigen indicator verify report.json --data hub
+
+Exit code 1 if it does not come out the same; the output says where.")]
+    Verify(IndicatorVerifyArguments),
     /// Forecast a series, after trying the methods on its past, and say what its target takes
     #[command(after_help = "\
 Examples:
@@ -168,4 +186,39 @@ pub(crate) struct IndicatorProjectArguments {
     /// How it is printed
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = TableFormatArgument::Table)]
     pub format: TableFormatArgument,
+}
+
+/// Arguments of `indicator evaluate`.
+#[derive(Args, Debug)]
+pub(crate) struct IndicatorEvaluateArguments {
+    /// Which: ids, canonical addresses, or sets (rmi, self-care, record); all without one
+    #[arg(value_name = "INDICATOR")]
+    pub indicators: Vec<String>,
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// The days that are looked at: 2025, 2025-04, 2025-04-01..2026-03-31
+    #[arg(long, value_name = "PERIOD")]
+    pub period: String,
+    /// As it was known at this moment
+    #[arg(long, value_name = "INSTANT")]
+    pub as_of: Option<String>,
+    /// Counts of everybody, small ones too: not for handing out
+    #[arg(long)]
+    pub exact: bool,
+    /// How it is printed; JSON is FHIR MeasureReports
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = TableFormatArgument::Table)]
+    pub format: TableFormatArgument,
+    /// Where to write; made, must not exist. Without it, standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `indicator verify`.
+#[derive(Args, Debug)]
+pub(crate) struct IndicatorVerifyArguments {
+    /// A MeasureReport, or a Bundle of them
+    #[arg(value_name = "REPORT")]
+    pub report: PathBuf,
+    #[command(flatten)]
+    pub data: DataArguments,
 }

@@ -1,5 +1,6 @@
-//! `yojigen indicator`: public figures, what is computed from them, what may become of them.
+//! `yojigen indicator`: public figures, what is computed from them and from the record itself, what may become of them.
 
+mod evaluate;
 mod fetch;
 mod figures;
 mod list;
@@ -19,6 +20,8 @@ pub(crate) fn run(task: &IndicatorTask) -> Result<ExitCode> {
         IndicatorTask::Fetch(arguments) => fetch::run(arguments),
         IndicatorTask::List { data, json } => list::run(data, *json),
         IndicatorTask::Uhc(arguments) => uhc::run(arguments),
+        IndicatorTask::Evaluate(arguments) => evaluate::evaluate(arguments),
+        IndicatorTask::Verify(arguments) => evaluate::verify(arguments),
         IndicatorTask::Project(arguments) => project::run(arguments),
     }
 }

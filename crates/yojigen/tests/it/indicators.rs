@@ -40,11 +40,15 @@ impl Publisher {
                 if path == "/slow" {
                     std::thread::sleep(std::time::Duration::from_secs(4));
                 }
-                let (status, headers, body) = answers
-                    .get(&path)
-                    .cloned()
-                    .unwrap_or((404, String::new(), b"<html>not found</html>".to_vec()));
-                let head = format!("HTTP/1.1 {status} x\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                let (status, headers, body) = answers.get(&path).cloned().unwrap_or((
+                    404,
+                    String::new(),
+                    b"<html>not found</html>".to_vec(),
+                ));
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
                 let _ = stream.write_all(head.as_bytes());
                 let _ = stream.write_all(&body);
             }
@@ -78,7 +82,8 @@ fn the_index_of_every_country_is_the_published_one() {
     assert!(table.contains("183 of 183 agree"), "{table}");
     let japan = table.lines().find(|line| line.starts_with("JPN")).unwrap();
     assert!(japan.split_whitespace().eq(["JPN", "2015", "unnamed", "79.88", "80", "80", "0"]), "{japan}");
-    let json: Value = serde_json::from_str(&run_well(&["indicator", "uhc", "--gho", gho, "--format", "json"])).unwrap();
+    let json: Value =
+        serde_json::from_str(&run_well(&["indicator", "uhc", "--gho", gho, "--format", "json"])).unwrap();
     assert_eq!((&json["compared"], &json["agreeing"]), (&183.into(), &183.into()));
     let csv = run_well(&["indicator", "uhc", "--gho", gho, "--format", "csv"]);
     assert_eq!(csv.lines().count(), 184);
@@ -112,7 +117,8 @@ fn what_is_fetched_stays_by_release_and_is_computed_from() {
         UHC.iter().map(|code| file(code)).collect()
     });
     for code in UHC {
-        let output = fetch(&data, "who-gho", code, &format!("{}/{code}", publisher.base), &["--vintage", "2020-10"]);
+        let output =
+            fetch(&data, "who-gho", code, &format!("{}/{code}", publisher.base), &["--vintage", "2020-10"]);
         assert!(output.status.success(), "{}", said(&output));
     }
     let list = run_well(&["indicator", "list", "--data", &data]);
@@ -128,7 +134,13 @@ fn what_is_fetched_stays_by_release_and_is_computed_from() {
     let url = format!("{}/UHC_SCI_NCD", publisher.base);
     assert!(fetch(&data, "who-gho", "UHC_SCI_NCD", &url, &["--vintage", "2020-10"]).status.success());
     std::fs::write(&kept, "GHO,YEAR,Numeric\n").unwrap();
-    let again = fetch(&data, "who-gho", "UHC_INDEX_REPORTED", &format!("{}/UHC_INDEX_REPORTED", publisher.base), &["--vintage", "2020-10"]);
+    let again = fetch(
+        &data,
+        "who-gho",
+        "UHC_INDEX_REPORTED",
+        &format!("{}/UHC_INDEX_REPORTED", publisher.base),
+        &["--vintage", "2020-10"],
+    );
     assert!(said(&again).contains("the release 2020-10 is there already"), "{}", said(&again));
     // The hub is still one.
     assert!(run_well(&["doctor", "--data", &data]).len() > 1);
@@ -152,7 +164,10 @@ fn answers_that_go_on_are_followed_to_their_end() {
                 )
             })
             .collect();
-        let text = format!(r#"[{{"page":{page},"pages":2,"total":12,"lastupdated":"2026-07-01"}},[{}]]"#, rows.join(","));
+        let text = format!(
+            r#"[{{"page":{page},"pages":2,"total":12,"lastupdated":"2026-07-01"}},[{}]]"#,
+            rows.join(",")
+        );
         (200, String::new(), text.into_bytes())
     };
     let publisher = Publisher::start(|base| {
@@ -160,7 +175,8 @@ fn answers_that_go_on_are_followed_to_their_end() {
         let second: Vec<String> = (2008..2016).map(|y| row(y, f64::from(2030 - y))).collect();
         let next = format!(r#"{{"value":[{}],"@odata.nextLink":"{base}/m?$skip=8"}}"#, first.join(","));
         let last = format!(r#"{{"value":[{}]}}"#, second.join(","));
-        let elsewhere = format!(r#"{{"value":[{}],"@odata.nextLink":"http://127.0.0.1:9/m"}}"#, row(2001, 3.0));
+        let elsewhere =
+            format!(r#"{{"value":[{}],"@odata.nextLink":"http://127.0.0.1:9/m"}}"#, row(2001, 3.0));
         BTreeMap::from([
             ("/m".to_owned(), (200, String::new(), next.into_bytes())),
             ("/m?$skip=8".to_owned(), (200, String::new(), last.into_bytes())),
@@ -171,16 +187,38 @@ fn answers_that_go_on_are_followed_to_their_end() {
     });
     let output = fetch(&data, "who-gho", "MDG_0000000026", &format!("{}/m", publisher.base), &[]);
     assert!(output.status.success() && said(&output).contains("16 figures"), "{}", said(&output));
-    let output = fetch(&data, "world-bank", "SH.DYN.MORT", &format!("{}/wb?format=json", publisher.base), &[]);
+    let output =
+        fetch(&data, "world-bank", "SH.DYN.MORT", &format!("{}/wb?format=json", publisher.base), &[]);
     assert!(said(&output).contains("release 2026-07-01: 3 figures"), "{}", said(&output));
-    assert_eq!(*publisher.asked.lock().unwrap(), ["/m", "/m?$skip=8", "/wb?format=json", "/wb?format=json&page=2"]);
-    let list: Value = serde_json::from_str(&run_well(&["indicator", "list", "--data", &data, "--json"])).unwrap();
+    assert_eq!(
+        *publisher.asked.lock().unwrap(),
+        ["/m", "/m?$skip=8", "/wb?format=json", "/wb?format=json&page=2"]
+    );
+    let list: Value =
+        serde_json::from_str(&run_well(&["indicator", "list", "--data", &data, "--json"])).unwrap();
     assert_eq!(list[1]["files"].as_array().unwrap().len(), 2, "{list}");
-    let output = run(&["indicator", "project", "--data", &data, "--code", "MDG_0000000026", "--place", "JPN", "--format", "json"]);
+    let output = run(&[
+        "indicator",
+        "project",
+        "--data",
+        &data,
+        "--code",
+        "MDG_0000000026",
+        "--place",
+        "JPN",
+        "--format",
+        "json",
+    ]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["history"].as_array().unwrap().len(), 16, "{told}");
     assert_eq!(told["scenario"]["is_met"], true);
-    let output = fetch(&data, "who-gho", "MDG_0000000026", &format!("{}/elsewhere", publisher.base), &["--vintage", "x"]);
+    let output = fetch(
+        &data,
+        "who-gho",
+        "MDG_0000000026",
+        &format!("{}/elsewhere", publisher.base),
+        &["--vintage", "x"],
+    );
     assert!(said(&output).contains("goes on elsewhere; it is not followed"), "{}", said(&output));
 }
 
@@ -215,7 +253,13 @@ fn what_is_no_data_is_not_kept() {
         ("missing", "answered 404"),
     ];
     for (path, expected) in cases {
-        let output = fetch(&data, "who-gho", "UHC_INDEX_REPORTED", &format!("{}/{path}", publisher.base), &["--most", "1", "--patience", "2"]);
+        let output = fetch(
+            &data,
+            "who-gho",
+            "UHC_INDEX_REPORTED",
+            &format!("{}/{path}", publisher.base),
+            &["--most", "1", "--patience", "2"],
+        );
         assert_eq!(output.status.code(), Some(2), "{path}: {}", said(&output));
         assert!(said(&output).contains(expected), "{path}: {}", said(&output));
     }
@@ -244,7 +288,15 @@ fn series_are_projected_or_it_is_said_why_not() {
     let of = |more: &[&str]| run(&[&["indicator", "project", "--gho", gho], more].concat());
     let table = of(&["--code", "MDG_0000000020", "--place", "JPN", "--years", "11"]);
     assert_eq!(table.status.code(), Some(0), "{}", said(&table));
-    for expected in ["Incidence of tuberculosis", "naive", "ETS", "MASE", "2030", "target: Incidence of tuberculosis down by 80 %", "a year, or -"] {
+    for expected in [
+        "Incidence of tuberculosis",
+        "naive",
+        "ETS",
+        "MASE",
+        "2030",
+        "target: Incidence of tuberculosis down by 80 %",
+        "a year, or -",
+    ] {
         assert!(said(&table).contains(expected), "no '{expected}' in\n{}", said(&table));
     }
     let json = of(&["--code", "MDG_0000000020", "--place", "JPN", "--format", "json"]);
@@ -257,8 +309,14 @@ fn series_are_projected_or_it_is_said_why_not() {
     // Few values, and two places that are none.
     let few = of(&["--code", "NCDMORT3070", "--place", "JPN"]);
     assert_eq!(few.status.code(), Some(1));
-    assert!(said(&few).contains("no forecast: ") && said(&few).contains("target: Premature mortality"), "{}", said(&few));
-    assert!(said(&of(&["--code", "MDG_0000000020", "--place", "XXX"])).contains("there is no figure of 'XXX'"));
+    assert!(
+        said(&few).contains("no forecast: ") && said(&few).contains("target: Premature mortality"),
+        "{}",
+        said(&few)
+    );
+    assert!(
+        said(&of(&["--code", "MDG_0000000020", "--place", "XXX"])).contains("there is no figure of 'XXX'")
+    );
     assert!(said(&of(&["--code", "NO_SUCH", "--place", "JPN"])).contains("there is no NO_SUCH.csv"));
     assert!(said(&of(&["--code", "../x", "--place", "JPN"])).contains("no code"));
     let women = of(&["--code", "WHOSIS_000001", "--place", "JPN", "--dimension", "SEX=FMLE"]);
@@ -266,7 +324,8 @@ fn series_are_projected_or_it_is_said_why_not() {
     // A file of one's own.
     let own = tempfile::tempdir().unwrap();
     let file = own.path().join("own.csv");
-    let rows: Vec<String> = (2005..2025).map(|y| format!("{y},{}", 40.0 + 1.5 * f64::from(y - 2005))).collect();
+    let rows: Vec<String> =
+        (2005..2025).map(|y| format!("{y},{}", 40.0 + 1.5 * f64::from(y - 2005))).collect();
     std::fs::write(&file, format!("year,value\n{}\n", rows.join("\n"))).unwrap();
     let file = file.to_str().unwrap();
     let output = run(&["indicator", "project", file, "--kind", "percent", "--target", "90@2030"]);
@@ -275,7 +334,10 @@ fn series_are_projected_or_it_is_said_why_not() {
     let csv = run_well(&["indicator", "project", file, "--kind", "percent", "--format", "csv"]);
     assert_eq!(csv.lines().count(), 31);
     for line in csv.lines().skip(21) {
-        assert!(line.split(',').skip(2).all(|v| (0.0..=100.0).contains(&v.parse::<f64>().unwrap())), "{line}");
+        assert!(
+            line.split(',').skip(2).all(|v| (0.0..=100.0).contains(&v.parse::<f64>().unwrap())),
+            "{line}"
+        );
     }
     let broken = own.path().join("broken.csv");
     std::fs::write(&broken, "year,value\n2001,many\n").unwrap();

@@ -1,0 +1,187 @@
+//! Evaluating indicators: who is in which population, and how many.
+
+mod counts;
+mod member;
+mod membership;
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use jiff::civil::Date;
+use sql::{Cancel, Engine, Limits, Parameters, ScalarValue, Session};
+
+use crate::error::Error;
+use crate::indicator::Indicator;
+use crate::materials::Materials;
+use crate::measure::Group;
+use crate::persons;
+
+pub use counts::{Counts, Stratum};
+pub use member::Member;
+
+/// Days, the first and the last, both of which belong to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// The first day.
+    pub start: Date,
+    /// The last day.
+    pub end: Date,
+}
+
+impl Period {
+    /// A period from days as `2025-04-01`.
+    ///
+    /// # Errors
+    /// No day; an end before the beginning.
+    pub fn read(start: &str, end: &str) -> Result<Period, Error> {
+        let day = |text: &str, name: &str| {
+            text.parse()
+                .map_err(|_| Error::new("the period", name, format!("`{text}` is no day like 2025-04-01")))
+        };
+        let period = Period { start: day(start, "start")?, end: day(end, "end")? };
+        if period.end < period.start {
+            return Err(Error::new("the period", "end", format!("{end} is before {start}")));
+        }
+        Ok(period)
+    }
+
+    fn parameters(self) -> [(&'static str, ScalarValue); 2] {
+        let days = |day: Date| day.since(Date::constant(1970, 1, 1)).map_or(0, |span| span.get_days());
+        [
+            ("period_start", ScalarValue::Date32(Some(days(self.start)))),
+            ("period_end", ScalarValue::Date32(Some(days(self.end)))),
+        ]
+    }
+}
+
+/// What is to be evaluated, and within which limits.
+#[derive(Clone, Debug)]
+pub struct Evaluation<'e> {
+    /// Threads and memory.
+    pub engine: &'e Arc<Engine>,
+    /// The rows of the views.
+    pub materials: &'e Materials,
+    /// The time that is looked at.
+    pub period: Period,
+    /// Only this person, `Patient/1`.
+    pub person: Option<String>,
+    /// Whether who is in which population is kept beside the counts.
+    pub keeps_members: bool,
+    /// Limits of each question.
+    pub limits: Limits,
+    /// Gives it up.
+    pub cancel: Cancel,
+}
+
+/// An indicator, evaluated.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was evaluated.
+    pub indicator: Arc<Indicator>,
+    /// The time that was looked at.
+    pub period: Period,
+    /// The person, where it was only one.
+    pub person: Option<String>,
+    /// The place of the log the views show.
+    pub place: u64,
+    /// A result for each group of the Measure, in its order.
+    pub groups: Vec<GroupResult>,
+}
+
+/// A group, evaluated.
+#[derive(Clone, Debug)]
+pub struct GroupResult {
+    /// How many.
+    pub counts: Counts,
+    /// For each stratifier of the group, in its order, its strata in the order of their values.
+    pub strata: Vec<Vec<Stratum>>,
+    batches: Vec<RecordBatch>,
+}
+
+impl GroupResult {
+    /// Who is in which population, in the order of persons and items; nobody unless they were to be kept.
+    pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
+        self.batches.iter().flat_map(member::members)
+    }
+}
+
+/// What one indicator's questions need.
+struct Room<'r> {
+    session: &'r Session,
+    indicator: &'r Indicator,
+    limits: Limits,
+    cancel: &'r Cancel,
+}
+
+impl Room<'_> {
+    fn of(&self) -> String {
+        format!("Measure/{}", self.indicator.measure.id)
+    }
+
+    fn ask(&self, place: &str, text: &str, parameters: &Parameters) -> Result<sql::Answer, Error> {
+        let answer = self.session.ask(text, parameters, &self.limits, self.cancel);
+        answer.map_err(|e| Error::sql(&self.of(), place, &e))
+    }
+}
+
+impl<'e> Evaluation<'e> {
+    /// An evaluation of everybody, within generous limits.
+    #[must_use]
+    pub fn new(engine: &'e Arc<Engine>, materials: &'e Materials, period: Period) -> Evaluation<'e> {
+        let limits = Limits { rows: 50_000_000, bytes: 8 << 30, time: std::time::Duration::from_secs(3600) };
+        let cancel = Cancel::default();
+        Evaluation { engine, materials, period, person: None, keeps_members: false, limits, cancel }
+    }
+
+    /// Evaluates indicators, one after the other, each on all processors.
+    ///
+    /// # Errors
+    /// Views that were not built; queries that are wrong; limits; being given up.
+    pub fn run(&self, indicators: &[Arc<Indicator>]) -> Result<Vec<Outcome>, Error> {
+        indicators.iter().map(|indicator| self.one(indicator)).collect()
+    }
+
+    fn one(&self, indicator: &Arc<Indicator>) -> Result<Outcome, Error> {
+        let session = Session::new(self.engine);
+        let library = &indicator.library;
+        persons::give_views(&session, library, self.materials, &self.limits, &self.cancel)?;
+        let parameters = self.period.parameters();
+        for query in &library.queries {
+            session.add_query(&query.name, &query.text, &parameters).map_err(|e| {
+                Error::sql(&format!("Library {}", library.url), &format!("query {}", query.name), &e)
+            })?;
+        }
+        let room = Room { session: &session, indicator, limits: self.limits, cancel: &self.cancel };
+        let groups = &indicator.measure.groups;
+        let groups = groups
+            .iter()
+            .enumerate()
+            .map(|(at, group)| self.group(&room, at, group))
+            .collect::<Result<_, _>>()?;
+        Ok(Outcome {
+            indicator: Arc::clone(indicator),
+            period: self.period,
+            person: self.person.clone(),
+            place: self.materials.place,
+            groups,
+        })
+    }
+
+    fn group(&self, room: &Room<'_>, at: usize, group: &Group) -> Result<GroupResult, Error> {
+        let text = membership::question(room, group, self.person.is_some())?;
+        let person: Vec<(&'static str, ScalarValue)> =
+            self.person.iter().map(|p| ("only_person", ScalarValue::from(p.as_str()))).collect();
+        let place = format!("group[{at}]");
+        let members = room.ask(&place, &text, &person)?;
+        let table = format!("members-{at}");
+        room.session
+            .add(&table, &members.schema, &members.batches)
+            .map_err(|e| Error::sql(&room.of(), &place, &e))?;
+        let counts = counts::whole(room, group, &table)?;
+        let strata = (0..group.stratifiers.len())
+            .map(|n| counts::strata(room, group, &table, n))
+            .collect::<Result<_, _>>()?;
+        let batches = if self.keeps_members { members.batches } else { Vec::new() };
+        Ok(GroupResult { counts, strata, batches })
+    }
+}
