@@ -57,6 +57,29 @@ fn every_example_reads_the_same_whole_and_by_its_elements() {
 }
 
 #[test]
+fn places_that_are_one_go_on_without_end() {
+    let name = |name| r4().name_id(name).unwrap();
+    let mut projection = Projection::default();
+    let item = projection.child(Projection::ROOT, name("item"));
+    let answer = projection.child(item, name("answer"));
+    let through_answer = projection.child(answer, name("item"));
+    projection.child(through_answer, name("text"));
+    projection.join(item, through_answer);
+    let below = projection.child(item, name("item"));
+    projection.join(below, item);
+    projection.child(through_answer, name("linkId"));
+    let response = r4().resource_type("QuestionnaireResponse").unwrap();
+    let mut reader = ProjectedReader::new(&projection, response);
+    let text = r#"{"resourceType":"QuestionnaireResponse","status":"completed","item":[{"linkId":"1","definition":"d","item":[{"linkId":"2","answer":[{"valueString":"x","item":[{"linkId":"3","text":"t","item":[{"linkId":"4"}]}]}]}]}]}"#;
+    let mut found = String::new();
+    for node in reader.read(text).unwrap().unwrap().root().descendants() {
+        found.push_str(&format!("{}={} ", node.name(), node.value().unwrap_or_default()));
+    }
+    let expected = "item= linkId=1 item= linkId=2 answer= item= linkId=3 text=t item= linkId=4 ";
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn no_text_makes_it_panic() {
     let mut projection = Projection::default();
     for name in ["name", "contained", "birthDate"] {

@@ -173,11 +173,19 @@ impl Compiler {
             }
             from = types.clone();
         }
-        let mut places = Vec::new();
-        for expression in &expressions {
-            let found = expression.looks_at(&mut self.projection, &focus.places);
-            found.iter().for_each(|place| self.projection.whole(*place));
-            places.extend(found);
+        // Whatever a step leads to, the same is looked at there.
+        let mut places: Vec<Place> = Vec::new();
+        let mut from = focus.places.clone();
+        for _ in 0..2 {
+            for expression in &expressions {
+                for place in expression.looks_at(&mut self.projection, &from) {
+                    match places.first() {
+                        Some(first) => self.projection.join(*first, place),
+                        None => places.push(place),
+                    }
+                }
+            }
+            from = places.clone();
         }
         let paths = expressions
             .into_iter()

@@ -105,3 +105,24 @@ fn rows_are_those_of_the_whole_resource() {
     }
     assert!(rows > 1000 && values > 100, "{rows} {values}");
 }
+
+#[test]
+fn so_are_those_of_the_views_that_are_measured() {
+    let Some(shared) = shared::folder("so_are_those_of_the_views_that_are_measured") else { return };
+    let files = shared::package(&shared.join("packages/hl7.fhir.r4.examples-4.0.1.tgz")).unwrap();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/views");
+    let mut rows = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let view = ViewDefinition::read(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
+        let of = format!("{}-", fhir::r4().type_name(view.resource));
+        for (name, json) in files.iter().filter(|(name, _)| name.starts_with(&of)) {
+            let Ok(resource) = fhir::json::parse(json, &fhir::Limits::default()) else { continue };
+            let (mut whole, mut parts) = (Run::new(&view, Decimals::Texts), Run::new(&view, Decimals::Texts));
+            assert_eq!(whole.push(&resource), parts.push_text(resource.text()), "{name}");
+            let (whole, parts) = (whole.batch().unwrap(), parts.batch().unwrap());
+            assert_eq!(whole, parts, "{name}");
+            rows += whole.num_rows();
+        }
+    }
+    assert!(rows > 80, "{rows}");
+}

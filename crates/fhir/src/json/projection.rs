@@ -22,6 +22,8 @@ pub struct Place(u32);
 struct Wanted {
     whole: bool,
     children: Vec<(NameId, Place)>,
+    /// The place it has become one with.
+    joined_to: Option<Place>,
 }
 
 /// Which elements of a resource are wanted.
@@ -42,9 +44,10 @@ impl Projection {
 
     /// Wants the elements of a name below a place.
     pub fn child(&mut self, at: Place, name: NameId) -> Place {
+        let at = self.place(at);
         let known = self.places.get(at.0 as usize).and_then(|w| w.children.iter().find(|(n, _)| *n == name));
         if let Some((_, place)) = known {
-            return *place;
+            return self.place(*place);
         }
         let place = Place(u32::try_from(self.places.len()).unwrap_or(0));
         self.places.push(Wanted::default());
@@ -56,15 +59,55 @@ impl Projection {
 
     /// Wants everything below a place.
     pub fn whole(&mut self, at: Place) {
+        let at = self.place(at);
         if let Some(wanted) = self.places.get_mut(at.0 as usize) {
             wanted.whole = true;
         }
     }
 
+    /// Makes two places one: what is wanted at either is wanted at both. A place joined with one below it goes on without
+    /// end.
+    pub fn join(&mut self, one: Place, other: Place) {
+        let (one, other) = (self.place(one), self.place(other));
+        if one == other {
+            return;
+        }
+        let Some(joined) = self.places.get_mut(other.0 as usize) else { return };
+        let Wanted { whole, children, .. } = std::mem::take(joined);
+        joined.joined_to = Some(one);
+        if whole {
+            self.whole(one);
+        }
+        for (name, place) in children {
+            let one = self.place(one);
+            let Some(wanted) = self.places.get_mut(one.0 as usize) else { return };
+            match wanted.children.iter().find(|(n, _)| *n == name) {
+                Some((_, same)) => {
+                    let same = *same;
+                    self.join(same, place);
+                }
+                None => wanted.children.push((name, place)),
+            }
+        }
+    }
+
+    /// Where a place has come to.
+    fn place(&self, at: Place) -> Place {
+        let mut at = at;
+        while let Some(joined_to) = self.places.get(at.0 as usize).and_then(|w| w.joined_to) {
+            at = joined_to;
+        }
+        at
+    }
+
+    fn wanted(&self, at: Place) -> Option<&Wanted> {
+        self.places.get(self.place(at).0 as usize)
+    }
+
     /// Whether the elements of a name are wanted of the resource itself.
     #[must_use]
     pub fn has(&self, name: NameId) -> bool {
-        self.places.first().is_some_and(|w| w.whole || w.children.iter().any(|(n, _)| *n == name))
+        self.wanted(Self::ROOT).is_some_and(|w| w.whole || w.children.iter().any(|(n, _)| *n == name))
     }
 }
 
@@ -172,7 +215,8 @@ fn state(
     known: &mut FxHashMap<(Place, TypeId), usize>,
     states: &mut Vec<Vec<Key>>,
 ) -> Mode {
-    let Some(wanted) = projection.places.get(place.0 as usize).filter(|w| !w.whole) else {
+    let place = projection.place(place);
+    let Some(wanted) = projection.wanted(place).filter(|w| !w.whole) else {
         return Mode::Whole;
     };
     if value_type == r4().well_known().resource {
