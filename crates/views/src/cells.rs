@@ -18,16 +18,16 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::column::{Column, ColumnType, Decimals, PRECISION, SCALE};
 
-/// What stands in a column of the row being made.
+/// What stands in a column of the row being made. Small: it is moved for every column of every row.
 #[derive(Debug)]
 pub(crate) enum Cell<'a> {
     Null,
     Node(NodeRef<'a>),
     Boolean(bool),
-    /// `Type/id`
-    Key(&'static str, Cow<'a, str>),
+    /// The key of a resource, `Type/id`.
+    Key(NodeRef<'a>),
     Text(Cow<'a, str>),
-    Value(Value),
+    Value(Box<Value>),
     List(Vec<Item<'a>>),
 }
 
@@ -100,13 +100,20 @@ impl Builder {
             Cell::Null => self.append_null(),
             Cell::Node(node) => return self.append_node(*node),
             Cell::Boolean(value) => return self.append_value(&Value::Boolean(*value)),
-            Cell::Key(type_name, id) => match &mut self.items {
-                Items::Text(b) if self.column_type == ColumnType::Text => {
-                    let _ = write!(b, "{type_name}/{id}");
-                    b.append_value("");
+            Cell::Key(resource) => {
+                let Some(id) = resource.id() else {
+                    self.append_null();
+                    return Ok(());
+                };
+                let type_name = resource.type_name();
+                match &mut self.items {
+                    Items::Text(b) if self.column_type == ColumnType::Text => {
+                        let _ = write!(b, "{type_name}/{id}");
+                        b.append_value("");
+                    }
+                    _ => return Err(self.refused(&format!("the key {type_name}/{id}"))),
                 }
-                _ => return Err(self.refused(&format!("the key {type_name}/{id}"))),
-            },
+            }
             Cell::Text(text) => return self.append_text(text),
             Cell::Value(value) => return self.append_value(value),
             Cell::List(_) => return Err(self.refused("several values")),

@@ -71,7 +71,7 @@ impl<'v> Run<'v> {
         match read {
             Some(resource) => {
                 self.rows += rows(self.view, resource.root(), &mut self.builders, self.now)
-                    .map_err(|e| in_resource(e, resource.root()))?;
+                    .map_err(|e| in_resource(*e, resource.root()))?;
                 Ok(())
             }
             None => Ok(()),
@@ -86,7 +86,7 @@ impl<'v> Run<'v> {
         let root = resource.root();
         if root.value_type() == self.view.resource {
             self.rows +=
-                rows(self.view, root, &mut self.builders, self.now).map_err(|e| in_resource(e, root))?;
+                rows(self.view, root, &mut self.builders, self.now).map_err(|e| in_resource(*e, root))?;
         }
         Ok(())
     }
@@ -148,6 +148,13 @@ where
     }
 }
 
+/// Errors are boxed on the way: what comes back from every cell is small.
+type Fallible<T> = Result<T, Box<Error>>;
+
+fn wrong(place: impl Into<String>, message: impl Into<String>) -> Box<Error> {
+    Box::new(Error::at(place, message))
+}
+
 /// What a path starts from.
 #[derive(Clone, Copy)]
 enum Focus<'i, 'a> {
@@ -191,7 +198,7 @@ fn rows<'a>(
     root: NodeRef<'a>,
     builders: &mut [Builder],
     now: Option<i64>,
-) -> Result<usize, Error> {
+) -> Fallible<usize> {
     let budget = Counter::new(MAX_ITEMS);
     let context = Context { now, budget: MAX_ITEMS, shared_budget: Some(&budget), ..Context::new(root) };
     for condition in &view.wheres {
@@ -210,8 +217,8 @@ fn rows<'a>(
     Ok(walking.rows)
 }
 
-fn holds(condition: &Where, context: &Context<'_, '_>) -> Result<bool, Error> {
-    let told = |e: fhirpath::Error| Error::at(&condition.place, e.to_string());
+fn holds(condition: &Where, context: &Context<'_, '_>) -> Fallible<bool> {
+    let told = |e: fhirpath::Error| wrong(&condition.place, e.to_string());
     if let Some(condition) = &condition.condition {
         return Ok(condition.holds(context.focus).map_err(told)? == Some(true));
     }
@@ -220,16 +227,16 @@ fn holds(condition: &Where, context: &Context<'_, '_>) -> Result<bool, Error> {
         [] => Ok(false),
         [item] => match item.value().as_deref() {
             Some(Value::Boolean(value)) => Ok(*value),
-            _ => Err(Error::at(&condition.place, "the condition's value is not a boolean")),
+            _ => Err(wrong(&condition.place, "the condition's value is not a boolean")),
         },
         several => {
-            Err(Error::at(&condition.place, format!("the condition has {} values, not one", several.len())))
+            Err(wrong(&condition.place, format!("the condition has {} values, not one", several.len())))
         }
     }
 }
 
 impl<'p, 'a> Walking<'p, 'a, '_> {
-    fn go(&mut self, todo: &Todo<'_, 'p, 'a>) -> Result<(), Error> {
+    fn go(&mut self, todo: &Todo<'_, 'p, 'a>) -> Fallible<()> {
         match *todo {
             Todo::Row => self.row(),
             Todo::Selects { units: [], next, .. } | Todo::Union { units: [], next, .. } => self.go(next),
@@ -252,7 +259,7 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         focus: Focus<'_, 'a>,
         index: u32,
         next: &Todo<'_, 'p, 'a>,
-    ) -> Result<(), Error> {
+    ) -> Fallible<()> {
         match &unit.iteration {
             Loop::Once => self.element(unit, focus, index, next),
             Loop::Each { path, or_null } => {
@@ -278,8 +285,8 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         unit: &Unit,
         focus: Focus<'_, 'a>,
         index: u32,
-        visit: &mut dyn FnMut(&mut Self, Focus<'_, 'a>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        visit: &mut dyn FnMut(&mut Self, Focus<'_, 'a>) -> Fallible<()>,
+    ) -> Fallible<()> {
         if let (Some(walk), Focus::Node(node)) = (&path.walk, focus) {
             let mut failed = None;
             let walked = walk.each(node, &mut |found| match visit(self, Focus::Node(found)) {
@@ -289,12 +296,11 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
                     false
                 }
             });
-            walked.map_err(|e| Error::at(&unit.place, e.to_string()))?;
+            walked.map_err(|e| wrong(&unit.place, e.to_string()))?;
             return failed.map_or(Ok(()), Err);
         }
-        let found = self
-            .evaluate(&path.expression, focus, index)
-            .map_err(|e| Error::at(&unit.place, e.to_string()))?;
+        let found =
+            self.evaluate(&path.expression, focus, index).map_err(|e| wrong(&unit.place, e.to_string()))?;
         for item in &found {
             let focus = item.node().map_or(Focus::Item(item), Focus::Node);
             visit(self, focus)?;
@@ -312,11 +318,11 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         count: &mut u32,
         next: &Todo<'_, 'p, 'a>,
         depth: usize,
-    ) -> Result<(), Error> {
+    ) -> Fallible<()> {
         if depth > MAX_REPEATS {
             let message =
                 format!("leads deeper than {MAX_REPEATS} elements; a repeated path must come to an end");
-            return Err(Error::at(format!("{}.repeat", unit.place), message));
+            return Err(wrong(format!("{}.repeat", unit.place), message));
         }
         for path in paths {
             self.each(path, unit, focus, index, &mut |walking, focus| {
@@ -335,14 +341,14 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         focus: Focus<'_, 'a>,
         index: u32,
         next: &Todo<'_, 'p, 'a>,
-    ) -> Result<(), Error> {
+    ) -> Fallible<()> {
         let length = match focus {
             Focus::Node(node) => (node.node().end - node.node().start) as usize,
             Focus::Item(_) | Focus::Nothing => 0,
         };
         self.steps += 1 + unit.columns.len() * (1 + length / 64);
         if self.steps > MAX_STEPS {
-            return Err(Error::at(
+            return Err(wrong(
                 &unit.place,
                 "one resource takes too many steps; make the view's paths narrower",
             ));
@@ -384,10 +390,10 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         }
     }
 
-    fn cell(&self, source: &Source, focus: Focus<'_, 'a>, index: u32) -> Result<Cell<'a>, Error> {
+    fn cell(&self, source: &Source, focus: Focus<'_, 'a>, index: u32) -> Fallible<Cell<'a>> {
         let told = |e: fhirpath::Error| {
             let place = self.view.columns.get(source.column).map_or("", |c| c.place.as_str());
-            Error::at(format!("{place}.path"), e.to_string())
+            wrong(format!("{place}.path"), e.to_string())
         };
         if let Focus::Node(node) = focus {
             if let Some(walk) = &source.path.walk
@@ -410,7 +416,7 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         Ok(match one {
             None => Cell::Null,
             Some(Item::Node(node)) => Cell::Node(node),
-            Some(Item::Value(value)) => Cell::Value(value),
+            Some(Item::Value(value)) => Cell::Value(Box::new(value)),
             Some(stub @ Item::Stub(_)) => Cell::List(vec![stub]),
         })
     }
@@ -443,9 +449,7 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         }
         Ok(match walk.ending() {
             Ending::Nodes => Some(Cell::Node(found)),
-            Ending::ResourceKey if found.is_resource() => {
-                Some(found.id().map_or(Cell::Null, |id| Cell::Key(found.type_name(), id)))
-            }
+            Ending::ResourceKey if found.is_resource() => Some(Cell::Key(found)),
             Ending::ReferenceKey(wanted) if found.value_type() == fhir::r4().well_known().reference => {
                 Some(Walk::reference_key(found, *wanted).map_or(Cell::Null, Cell::Text))
             }
@@ -453,24 +457,24 @@ impl<'p, 'a> Walking<'p, 'a, '_> {
         })
     }
 
-    fn several(&self, source: &Source) -> Error {
+    fn several(&self, source: &Source) -> Box<Error> {
         let place = self.view.columns.get(source.column).map_or("", |c| c.place.as_str());
         let message = format!(
             "'{}' has several values; take one (first()), make a row of each (forEach), or set collection to true",
             source.path.expression.text()
         );
-        Error::at(format!("{place}.path"), message)
+        wrong(format!("{place}.path"), message)
     }
 
-    fn row(&mut self) -> Result<(), Error> {
+    fn row(&mut self) -> Fallible<()> {
         self.rows += 1;
         if self.rows > MAX_ROWS {
-            return Err(Error::at("select", format!("one resource gives more than {MAX_ROWS} rows")));
+            return Err(wrong("select", format!("one resource gives more than {MAX_ROWS} rows")));
         }
         for (at, (builder, cell)) in self.builders.iter_mut().zip(&self.cells).enumerate() {
             if let Err(message) = builder.append(cell) {
                 let place = self.view.columns.get(at).map_or("", |c| c.place.as_str());
-                return Err(Error::at(place, message));
+                return Err(wrong(place, message));
             }
         }
         Ok(())
