@@ -17,7 +17,7 @@ Examples:
   yojigen view run patients.json --data hub --as-of 2026-04-01 --limit 10
 
 The hub must not be running; of one that is, ask /fhir/$viewdefinition-run.")]
-    Run(ViewRunArguments),
+    Run(Box<ViewRunArguments>),
     /// Say what is wrong with a view, or which columns it makes
     #[command(after_help = "Example:\n  yojigen view check patients.json")]
     Check {
