@@ -16,6 +16,7 @@
 //! * Not covered: an attacker who knows persons in the table, or who runs this program on guesses of it.
 
 mod audit;
+mod link;
 mod proportion;
 mod protect;
 mod search;
