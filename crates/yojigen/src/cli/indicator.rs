@@ -113,8 +113,8 @@ pub(crate) struct IndicatorFetchArguments {
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// Where to fetch it, if not at the publisher's: a whole address
-    #[arg(long = "from", visible_alias = "url", value_name = "URL")]
-    pub from: Option<String>,
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
     /// The name of the release; without it the publisher's, or the day
     #[arg(long, value_name = "NAME")]
     pub vintage: Option<String>,

@@ -35,7 +35,7 @@ struct Fetching {
 pub(crate) fn run(arguments: &IndicatorFetchArguments) -> Result<ExitCode> {
     hub_at::must_exist(&arguments.data)?;
     let (source, code) = (Source::from(arguments.source), arguments.code.as_str());
-    let first = arguments.from.clone().unwrap_or_else(|| address(source, code));
+    let first = arguments.url.clone().unwrap_or_else(|| address(source, code));
     let mut fetching = Fetching {
         agent: agent(&first)?,
         origin: origin(&first)?,
@@ -150,7 +150,7 @@ impl Fetching {
         })?;
         if !answer.status().is_success() {
             bail!(
-                "{} answered {}; redirections are not followed, name the address it means with --from",
+                "{} answered {}; redirections are not followed, name the address it means with --url",
                 self.origin,
                 answer.status()
             );
