@@ -27,11 +27,16 @@ pub use measures::{Indicator, Kind, Period, text_in};
 pub use verify::Verified;
 
 /// The indicators of a hub. Threads are started and definitions read when something is asked for first.
-#[derive(Debug)]
 pub struct Figures {
     hub: Hub,
     started: OnceLock<Result<Started, String>>,
     built: Mutex<Option<materials::Built>>,
+}
+
+impl std::fmt::Debug for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Figures").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -53,7 +58,7 @@ impl Figures {
             let indicators = measures::shipped().map_err(|e| e.to_string())?;
             Ok(Started { engine: Arc::new(engine), indicators })
         };
-        self.started.get_or_init(start).as_ref().map_err(|why| failure::internal(why))
+        self.started.get_or_init(start).as_ref().map_err(failure::internal)
     }
 
     /// What can be evaluated, in the order of sets and ids.

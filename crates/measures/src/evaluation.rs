@@ -12,6 +12,7 @@ use sql::{Cancel, Engine, Limits, Parameters, ScalarValue, Session};
 
 use crate::error::Error;
 use crate::indicator::Indicator;
+use crate::library::Query;
 use crate::materials::Materials;
 use crate::measure::Group;
 use crate::persons;
@@ -105,6 +106,22 @@ impl GroupResult {
     }
 }
 
+/// An answer that is used more than once is held in memory up to so many rows and bytes.
+const ONCE_ROWS: usize = 5_000_000;
+const ONCE_BYTES: usize = 256 << 20;
+
+/// How often the queries and groups of an indicator use a query.
+fn uses(indicator: &Indicator, name: &str) -> usize {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let queries = indicator.library.queries.iter().flat_map(|q| q.text.split(|c| !is_name(c)));
+    let groups = indicator.measure.groups.iter();
+    let populations = groups.clone().flat_map(|g| g.populations.iter().map(|p| p.query.as_str()));
+    // One that is the initial population too is not asked again.
+    let populations: std::collections::BTreeSet<&str> = populations.collect();
+    let stratifiers = groups.flat_map(|g| g.stratifiers.iter().map(|s| s.query.as_str()));
+    queries.chain(populations).chain(stratifiers).filter(|word| *word == name).count()
+}
+
 /// What one indicator's questions need.
 struct Room<'r> {
     session: &'r Session,
@@ -147,7 +164,7 @@ impl<'e> Evaluation<'e> {
         persons::give_views(&session, library, self.materials, &self.limits, &self.cancel)?;
         let parameters = self.period.parameters();
         for query in &library.queries {
-            session.add_query(&query.name, &query.text, &parameters).map_err(|e| {
+            self.give(&session, indicator, query, &parameters).map_err(|e| {
                 Error::sql(&format!("Library {}", library.url), &format!("query {}", query.name), &e)
             })?;
         }
@@ -165,6 +182,25 @@ impl<'e> Evaluation<'e> {
             place: self.materials.place,
             groups,
         })
+    }
+
+    /// Gives a query to a session. What is used more than once is computed once, if its answer is not too large.
+    fn give(
+        &self,
+        session: &Session,
+        indicator: &Indicator,
+        query: &Query,
+        parameters: &Parameters,
+    ) -> Result<(), sql::Error> {
+        if uses(indicator, &query.name) > 1 {
+            let limits = Limits { rows: ONCE_ROWS, bytes: ONCE_BYTES, time: self.limits.time };
+            match session.ask(&query.text, parameters, &limits, &self.cancel) {
+                Ok(answer) => return session.add(&query.name, &answer.schema, &answer.batches),
+                Err(error) if error.kind == sql::Kind::TooMuch => {}
+                Err(error) => return Err(error),
+            }
+        }
+        session.add_query(&query.name, &query.text, parameters)
     }
 
     fn group(&self, room: &Room<'_>, at: usize, group: &Group) -> Result<GroupResult, Error> {

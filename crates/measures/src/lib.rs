@@ -15,6 +15,7 @@
 mod error;
 mod evaluation;
 mod indicator;
+mod kept;
 mod library;
 mod materials;
 mod measure;
@@ -26,6 +27,7 @@ mod shipped_files;
 pub use error::Error;
 pub use evaluation::{Counts, Evaluation, GroupResult, Member, Outcome, Period, Stratum};
 pub use indicator::{Indicator, views_of};
+pub use kept::Kept;
 pub use library::{Library, Query, View};
 pub use materials::Materials;
 pub use measure::{

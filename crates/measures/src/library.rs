@@ -24,6 +24,8 @@ pub struct View {
     pub hash: String,
     /// What it is.
     pub definition: ViewDefinition,
+    /// The column that has the key of the resource a row is of, where there is one.
+    pub key: Option<String>,
     /// Its JSON.
     pub json: Value,
 }
@@ -102,7 +104,10 @@ impl View {
         let mut text = String::new();
         canonical(&value, &mut text);
         let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
-        Ok(View { name: name.to_owned(), hash, definition, json: value })
+        let columns = value["select"][0]["column"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let key = columns.iter().find(|c| c["path"] == "getResourceKey()").and_then(|c| c["name"].as_str());
+        let key = key.map(str::to_owned);
+        Ok(View { name: name.to_owned(), hash, definition, key, json: value })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What views have made: tables in memory, or folders of Parquet files.
+//! What views have made: tables in memory, or Parquet files.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::library::View;
 #[derive(Clone, Debug)]
 enum Source {
     Memory(SchemaRef, Vec<RecordBatch>),
-    Parquet(PathBuf),
+    Parquet(SchemaRef, Vec<PathBuf>),
 }
 
 /// What views have made, at one place of the log.
@@ -45,9 +45,10 @@ impl Materials {
         self.tables.insert(view.hash.clone(), Source::Memory(schema, batches));
     }
 
-    /// Takes a folder with the rows of a view.
-    pub fn put_parquet(&mut self, view: &View, folder: PathBuf) {
-        self.tables.insert(view.hash.clone(), Source::Parquet(folder));
+    /// Takes Parquet files with the rows of a view.
+    pub fn put_parquet(&mut self, view: &View, files: Vec<PathBuf>) {
+        let schema = view.definition.schema(Decimals::Numbers);
+        self.tables.insert(view.hash.clone(), Source::Parquet(schema, files));
     }
 
     /// Builds views from the resources' texts and takes their rows; resources of other types are passed over.
@@ -73,19 +74,26 @@ impl Materials {
     pub fn bytes(&self) -> usize {
         let batches = self.tables.values().flat_map(|source| match source {
             Source::Memory(_, batches) => batches.as_slice(),
-            Source::Parquet(_) => &[],
+            Source::Parquet(..) => &[],
         });
         batches.map(RecordBatch::get_array_memory_size).sum()
     }
 
     /// Gives a view's rows to a session.
-    pub(crate) fn give(&self, session: &Session, view: &View, name: &str) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// A view that was not built; rows that cannot be read.
+    pub fn give(&self, session: &Session, view: &View, name: &str) -> Result<(), Error> {
         let of = format!("the view `{}`", view.name);
         let given = match self.tables.get(&view.hash) {
             Some(Source::Memory(schema, batches)) => session.add(name, schema, batches),
-            Some(Source::Parquet(folder)) => session.add_parquet(name, folder),
+            Some(Source::Parquet(schema, files)) => session.add_parquet(name, schema, files),
             None => {
-                return Err(Error::new(of, "", "it was not built; build the views the indicators need first"));
+                return Err(Error::new(
+                    of,
+                    "",
+                    "it was not built; build the views the indicators need first",
+                ));
             }
         };
         given.map_err(|e| Error::sql(&of, "", &e))

@@ -151,8 +151,8 @@ impl Outcome {
         let Some(score) = counts.score(measure.scoring) else { return };
         let percent = measure.scoring == Scoring::Proportion && measure.unit == "%";
         let scale = if percent { 100.0 } else { 1.0 };
-        let quantity = |value: f64| json!({"value": value * scale, "system": "http://unitsofmeasure.org", "code": measure.unit});
-        written["measureScore"] = quantity(score);
+        written["measureScore"] =
+            json!({"value": score * scale, "system": "http://unitsofmeasure.org", "code": measure.unit});
     }
 }
 

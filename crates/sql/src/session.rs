@@ -1,20 +1,22 @@
 //! Tables, and questions about them.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ParamValues;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::datasource::{MemTable, TableProvider, ViewTable};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -119,24 +121,31 @@ impl Session {
         self.register(name, Arc::new(table))
     }
 
-    /// Gives a table that is a folder of Parquet files; it must have one.
+    /// Gives a table that is Parquet files of one schema; without a file it has no rows.
     ///
     /// # Errors
-    /// A folder that cannot be read; a name that is taken.
-    pub fn add_parquet(&self, name: &str, folder: &Path) -> Result<(), Error> {
+    /// A file that cannot be read; a name that is taken.
+    pub fn add_parquet(&self, name: &str, schema: &SchemaRef, files: &[PathBuf]) -> Result<(), Error> {
         let unreadable = |e: &dyn std::fmt::Display| {
             Error::new(Kind::Failed, format!("the table `{name}` cannot be read: {e}"))
         };
-        let folder = folder.canonicalize().map_err(|e| unreadable(&e))?;
-        let folder = folder.to_str().ok_or_else(|| unreadable(&"its path is no UTF-8"))?;
-        let address = format!("file://{}/", utf8_percent_encode(folder, PATH));
-        let (context, table) = (self.context.clone(), name.to_owned());
-        self.engine
-            .wait(async move {
-                let options = ParquetReadOptions::default();
-                context.register_parquet(table, address, options).await.map_err(|e| Error::of(&e))
-            })
-            .map_err(|e| unreadable(&e))
+        if files.is_empty() {
+            return self.add(name, schema, &[]);
+        }
+        let mut paths = Vec::with_capacity(files.len());
+        for file in files {
+            let file = file.canonicalize().map_err(|e| unreadable(&e))?;
+            let file = file.to_str().ok_or_else(|| unreadable(&"its path is no UTF-8"))?;
+            let address = format!("file://{}", utf8_percent_encode(file, PATH));
+            paths.push(ListingTableUrl::parse(address).map_err(|e| unreadable(&e))?);
+        }
+        let format = ParquetFormat::default().with_enable_pruning(true);
+        let options = ListingOptions::new(Arc::new(format));
+        let config = ListingTableConfig::new_with_multi_paths(paths)
+            .with_listing_options(options)
+            .with_schema(Arc::clone(schema));
+        let table = ListingTable::try_new(config).map_err(|e| unreadable(&e))?;
+        self.register(name, Arc::new(table))
     }
 
     /// The columns of a table, in order.

@@ -13,6 +13,7 @@ mod figures;
 mod hub;
 mod load;
 mod matching;
+mod measures;
 mod pages;
 mod searches;
 mod start;
@@ -73,11 +74,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "--persons" => settings.persons = value()?.parse()?,
             "--seed" => settings.seed = value()?.parse()?,
             "views" => names.push("w10"),
+            measures::FRESH => return measures::fresh(value()?.as_ref()),
             name @ ("w1" | "w2" | "w3" | "w4" | "w7" | "w10" | "w12" | "match" | "audit" | "access"
-            | "pages") => names.push(name),
+            | "pages" | "measures") => names.push(name),
             other => {
                 bail!(
-                    "unknown: {other}; workloads are w1 w2 w3 w4 w7 w10 (views) w12 match audit access pages"
+                    "unknown: {other}; workloads are w1 w2 w3 w4 w7 w10 (views) w12 match audit access pages measures"
                 )
             }
         }
@@ -98,6 +100,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "w10" => views::run(&settings, &mut figures)?,
             "access" => access::run(&settings, &mut figures)?,
             "pages" => pages::run(&settings, &mut figures)?,
+            "measures" => measures::run(&settings, &mut figures)?,
             "audit" => audit::run(&settings, &mut figures)?,
             "match" => matching::run(&settings, &mut figures)?,
             _ => start::run(&settings, &mut figures)?,

@@ -13,6 +13,7 @@ use crate::measure::{Group, PopulationKind, Scoring};
 /// A query by the column it is joined on, one row each.
 struct Part {
     query: String,
+    has_person: bool,
     has_item: bool,
     has_date: bool,
 }
@@ -22,9 +23,18 @@ fn part(room: &Room<'_>, query: &str) -> Result<Part, Error> {
         room.session.columns(query).map_err(|e| Error::sql(&room.of(), &format!("query {query}"), &e))?;
     let has = |name: &str| columns.iter().any(|c| c == name);
     if !has("person") && !has("item") {
-        return Err(Error::new(room.of(), format!("query {query}"), "it has no column `person`"));
+        return Err(lacks(room, query, "person"));
     }
-    Ok(Part { query: query.to_owned(), has_item: has("item"), has_date: has("event_date") })
+    Ok(Part {
+        query: query.to_owned(),
+        has_person: has("person"),
+        has_item: has("item"),
+        has_date: has("event_date"),
+    })
+}
+
+fn lacks(room: &Room<'_>, query: &str, column: &str) -> Error {
+    Error::new(room.of(), format!("query {query}"), format!("it has no column `{column}`"))
 }
 
 fn date(part: &Part) -> &'static str {
@@ -54,9 +64,11 @@ pub(super) fn question(room: &Room<'_>, group: &Group, only_one: bool) -> Result
     let key = if by_item { "item" } else { "person" };
     let named = |kind: PopulationKind| group.query(kind).unwrap_or_default();
     let initial = part(room, named(PopulationKind::InitialPopulation))?;
+    if !initial.has_person {
+        return Err(lacks(room, &initial.query, "person"));
+    }
     if by_item && !initial.has_item {
-        let said = format!("it has no column `item`, but {} is counted", measure.basis);
-        return Err(Error::new(room.of(), format!("query {}", initial.query), said));
+        return Err(lacks(room, &initial.query, "item"));
     }
     let only = if only_one { " and person = $only_person" } else { "" };
     let (first, item) = if by_item {
@@ -69,6 +81,13 @@ pub(super) fn question(room: &Room<'_>, group: &Group, only_one: bool) -> Result
         date(&initial),
         initial.query
     );
+    for population in group.populations.iter().filter(|p| p.query != initial.query) {
+        let is_event = measure.scoring == Scoring::Ratio && population.kind == PopulationKind::Numerator;
+        let columns = part(room, &population.query)?;
+        if (by_item && !columns.has_item) || (!by_item && !is_event && !columns.has_person) {
+            return Err(lacks(room, &population.query, key));
+        }
+    }
     let mut joins = String::new();
     let flag = |kind: PopulationKind, name: &str, joins: &mut String| -> String {
         match group.query(kind) {

@@ -77,7 +77,7 @@ impl Figure {
             .map(|n| n as u64)
             .or_else(|| count_of(group, "denominator"));
         let counted = counted.or_else(|| count_of(group, "measure-population"));
-        let number = |count: Option<u64>| count.map_or_else(|| "—".to_owned(), |n| grouped(n));
+        let number = |count: Option<u64>| count.map_or_else(|| "—".to_owned(), grouped);
         let share = (is_share).then(|| Some((score?, low? * 100.0, high? * 100.0))).flatten();
         Figure {
             name,
@@ -135,7 +135,6 @@ struct Point {
     year: i32,
     figure: Figure,
     x: String,
-    y: String,
     low: String,
     height: String,
 }
@@ -253,7 +252,6 @@ fn points(years: Vec<(i32, Figure)>) -> (Vec<Point>, String) {
         Point {
             year,
             x: coordinate(x),
-            y: coordinate(WIDTH - score),
             low: coordinate(WIDTH - high),
             height: coordinate(high - low),
             figure,

@@ -1,4 +1,4 @@
--- Referrals of the period (SNOMED CT 3457005, 306206005 and others, or a request named 紹介).
+-- Referrals of the period (SNOMED CT 3457005, 306206005 and others, or a request named a referral in Japanese).
 select item, person, day_of(authored) as event_date
 from service_request
 where intent in ('order', 'original-order', 'instance-order', 'reflex-order')
