@@ -36,6 +36,7 @@ fn every_address_of_the_description_is_there() {
             continue;
         }
         let address = path
+            .replace("Measure/{id}/$evaluate", "Measure/rmi-bp-control/$evaluate")
             .replace("{type}", "Patient")
             .replace("{compartment}", "Patient")
             .replace("{id}", "x")
@@ -47,6 +48,8 @@ fn every_address_of_the_description_is_there() {
             "/fhir/Observation/$lastn" => "?patient=Patient/x",
             "/fhir/Observation/$stats" => "?subject=Patient/x&code=urn:x|1&statistic=count",
             "/fhir/Subscription/$get-ws-binding-token" => "?id=x",
+            "/fhir/Measure/$evaluate-measure" => "?measure=rmi-bp-control&periodStart=2025&periodEnd=2025",
+            "/fhir/Measure/{id}/$evaluate-measure" => "?periodStart=2025&periodEnd=2025",
             _ => "",
         };
         let got = hub.send("GET", &format!("/{address}{about}"), headers, "");
