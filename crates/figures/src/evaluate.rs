@@ -9,7 +9,7 @@ use store::{Clock as _, Place};
 use crate::Figures;
 use crate::asked::Asked;
 use crate::failure::{failure_of, internal, invalid};
-use crate::protected::protect;
+use crate::protected::{protect, put_intervals};
 
 /// The version of what computes.
 pub(crate) const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -91,6 +91,9 @@ impl Figures {
             code_version: CODE_VERSION.to_owned(),
         };
         let mut report = outcome.report(kind, &circumstances);
+        if kind != Kind::Individual {
+            put_intervals(outcome, &mut report);
+        }
         let instant = self.hub.store().reader().instant_of(place)?.max(0);
         if let Some(extensions) = report["extension"].as_array_mut() {
             extensions.push(

@@ -121,22 +121,39 @@ fn mask(
         }
         members
             .retain(|name, value| name != "extension" || value.as_array().is_some_and(|all| !all.is_empty()));
-    } else if let (Some(part), Some(whole)) = (part, whole)
-        && matches!(scoring, Scoring::Proportion)
-        && let Some(interval) = indicators::statistics::interval::wilson(part, whole, 0.95)
-        && written["extension"].is_null()
-    {
-        written["extension"] = json!([{
-            "url": "https://yojigen.example/fhir/StructureDefinition/confidence-interval",
-            "extension": [
-                {"url": "level", "valueDecimal": 0.95},
-                {"url": "low", "valueDecimal": rounded(interval.low)},
-                {"url": "high", "valueDecimal": rounded(interval.high)},
-                {"url": "method", "valueString": "Wilson score"},
-                {"url": "counted", "valueInteger": whole},
-            ],
-        }]);
     }
+}
+
+/// Puts the interval of each share beside it.
+pub(crate) fn put_intervals(outcome: &Outcome, report: &mut Value) {
+    let scoring = outcome.indicator.measure.scoring;
+    if scoring != Scoring::Proportion {
+        return;
+    }
+    for (at, group) in outcome.groups.iter().enumerate() {
+        let written = &mut report["group"][at];
+        put_interval(written, pair(scoring, &group.counts));
+        for (stratifier, strata) in group.strata.iter().enumerate() {
+            for (n, stratum) in strata.iter().enumerate() {
+                let cell = pair(scoring, &stratum.counts);
+                put_interval(&mut written["stratifier"][stratifier]["stratum"][n], cell);
+            }
+        }
+    }
+}
+
+fn put_interval(written: &mut Value, (part, whole): (u64, u64)) {
+    let Some(interval) = indicators::statistics::interval::wilson(part, whole, 0.95) else { return };
+    written["extension"] = json!([{
+        "url": "https://yojigen.example/fhir/StructureDefinition/confidence-interval",
+        "extension": [
+            {"url": "level", "valueDecimal": 0.95},
+            {"url": "low", "valueDecimal": rounded(interval.low)},
+            {"url": "high", "valueDecimal": rounded(interval.high)},
+            {"url": "method", "valueString": "Wilson score"},
+            {"url": "counted", "valueInteger": whole},
+        ],
+    }]);
 }
 
 fn rounded(share: f64) -> f64 {

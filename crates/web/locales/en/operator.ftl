@@ -287,6 +287,7 @@ hub-set-rmi = Rational medicine
 hub-set-self-care = Self-care cycle
 hub-set-record = Reform of the record
 hub-by-sex = Sex
+hub-by-age = Age
 hub-by-age-band = Age
 hub-by-site = Institution
 hub-by-month = Month

@@ -272,6 +272,7 @@ hub-set-rmi = 合理的な医療（RMI）
 hub-set-self-care = セルフケアの循環
 hub-set-record = 記録の改革
 hub-by-sex = 性別
+hub-by-age = 年齢
 hub-by-age-band = 年齢
 hub-by-site = 機関
 hub-by-month = 月
