@@ -8,6 +8,7 @@
 mod data;
 mod expected;
 mod facts;
+mod made_up;
 mod quality;
 mod record;
 
@@ -236,7 +237,7 @@ fn seed() -> u64 {
 
 #[test]
 fn a_record_made_up_by_chance() {
-    let versions = data::made_up(300, seed());
+    let versions = made_up::made_up(300, seed());
     let cuts = [
         ("2100-01-01", "2025-01-01", "2025-12-31"),
         ("2100-01-01", "2024-04-01", "2026-03-31"),
