@@ -2,7 +2,7 @@
 
 use fhir::date_time::format_instant;
 use hub::{Access, Failure, SystemClock};
-use measures::{Circumstances, Evaluation, Kind, Outcome, views_of};
+use measures::{Circumstances, Evaluation, Kind, Outcome, Period, views_of};
 use serde_json::{Value, json};
 use store::{Clock as _, Place};
 
@@ -30,20 +30,28 @@ impl Figures {
     /// # Errors
     /// What is asked for is not there, or not for this access; what costs too much.
     pub fn evaluate(&self, access: &Access, asked: &Asked) -> Result<Vec<Value>, Failure> {
-        let is_protected = access.rights.is_some() && runs_the_hub(access);
-        if !is_protected {
-            let reader = self.hub.reader(access);
-            let place = self.hub.place(&reader, asked.as_of)?.unwrap_or(reader.place());
-            let is_kept = access.rights.is_none();
-            let outcomes = self.outcomes(access, asked, place, is_kept)?;
-            return outcomes.iter().map(|o| self.report(o, asked.kind, place)).collect();
+        Ok(self.evaluate_periods(access, asked, &[asked.period])?.pop().unwrap_or_default())
+    }
+
+    /// The same for several periods instead of the one that is asked for, with the views built once.
+    ///
+    /// # Errors
+    /// As [`Figures::evaluate`].
+    pub fn evaluate_periods(
+        &self,
+        access: &Access,
+        asked: &Asked,
+        periods: &[Period],
+    ) -> Result<Vec<Vec<Value>>, Failure> {
+        if access.rights.is_none() || !runs_the_hub(access) {
+            return self.reports(access, asked, periods, false);
         }
         if asked.kind != Kind::Summary || asked.person.is_some() {
             let message =
                 "whoever runs the hub is told figures, and of nobody in particular: ask for a summary";
             return Err(Failure::new(hub::Kind::Forbidden, fhir::IssueType::Forbidden, message));
         }
-        self.counted(asked, None)
+        self.reports(&self.hub.counting(None)?, asked, periods, true)
     }
 
     /// The figures of the hub's own counting, with what could tell of few left out: those that may be published.
@@ -52,35 +60,41 @@ impl Figures {
     /// As [`Figures::evaluate`].
     pub fn counted(&self, asked: &Asked, decided_at: Option<Place>) -> Result<Vec<Value>, Failure> {
         let counting = self.hub.counting(decided_at)?;
-        let reader = self.hub.reader(&counting);
-        let place = self.hub.place(&reader, asked.as_of)?.unwrap_or(reader.place());
-        let outcomes = self.outcomes(&counting, asked, place, decided_at.is_none())?;
-        let reports = outcomes.iter().map(|outcome| {
-            let mut report = self.report(outcome, Kind::Summary, place)?;
-            protect(outcome, &mut report).map_err(|e| internal(&e))?;
-            Ok(report)
-        });
-        reports.collect()
+        Ok(self.reports(&counting, asked, &[asked.period], true)?.pop().unwrap_or_default())
     }
 
-    pub(crate) fn outcomes(
+    fn reports(
         &self,
         access: &Access,
         asked: &Asked,
-        place: Place,
-        is_kept: bool,
-    ) -> Result<Vec<Outcome>, Failure> {
+        periods: &[Period],
+        is_protected: bool,
+    ) -> Result<Vec<Vec<Value>>, Failure> {
+        let reader = self.hub.reader(access);
+        let place = self.hub.place(&reader, asked.as_of)?.unwrap_or(reader.place());
         let indicators = self.which(&asked.which)?;
-        let materials = self.materials(access, place, &views_of(&indicators), is_kept)?;
-        let mut evaluation = Evaluation::new(&self.started()?.engine, &materials, asked.period);
-        if let Some(id) = &asked.person {
-            if !fhir::primitive::is_id(id) {
-                return Err(invalid(format!("'{id}' is no id of a Patient")));
-            }
-            evaluation.person = Some(format!("Patient/{id}"));
-        }
-        evaluation.keeps_members = asked.kind != Kind::Summary;
-        evaluation.run(&indicators).map_err(|e| failure_of(&e))
+        let patients = match &asked.person {
+            Some(id) if fhir::primitive::is_id(id) => reader.linked_patients(id, self.hub.budget())?,
+            Some(id) => return Err(invalid(format!("'{id}' is no id of a Patient"))),
+            None => Vec::new(),
+        };
+        let materials = self.materials(access, place, &views_of(&indicators), &patients)?;
+        let engine = &self.started()?.engine;
+        let of_period = |period: &Period| {
+            let mut evaluation = Evaluation::new(engine, &materials, *period);
+            evaluation.person = asked.person.as_ref().map(|id| format!("Patient/{id}"));
+            evaluation.keeps_members = asked.kind != Kind::Summary;
+            let outcomes = evaluation.run(&indicators).map_err(|e| failure_of(&e))?;
+            let report = |outcome: &Outcome| {
+                let mut report = self.report(outcome, asked.kind, place)?;
+                if is_protected {
+                    protect(outcome, &mut report).map_err(|e| internal(&e))?;
+                }
+                Ok(report)
+            };
+            outcomes.iter().map(report).collect()
+        };
+        periods.iter().map(of_period).collect()
     }
 
     /// A report, with where and when its data are of: a place of the log counts in this hub alone, its instant everywhere.

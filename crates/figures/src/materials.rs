@@ -2,14 +2,20 @@
 
 use std::sync::{Arc, PoisonError};
 
-use hub::{Access, Failure, ViewScope};
+use arrow::array::RecordBatch;
+use fhir::IssueType;
+use hub::{Access, Failure, Kind, ViewScope};
 use measures::{Materials, View};
 use store::Place;
 use views::Decimals;
 
 use crate::Figures;
 
-/// Rows that were built for the hub's own counting, kept for the next time it counts at the same place.
+/// Rows are in memory while they are counted; so many bytes of them at most.
+const MOST: usize = 8 << 30;
+
+/// Rows of the whole record, kept for the next time it is counted at the same place. What an access may see is decided anew
+/// each time, since a consent ends by the clock too.
 #[derive(Debug)]
 pub(crate) struct Built {
     place: Place,
@@ -17,35 +23,43 @@ pub(crate) struct Built {
 }
 
 impl Figures {
-    /// The rows of views at a place of the log.
+    /// The rows of views at a place of the log: over all an access may see, or over these Patients alone.
     pub(crate) fn materials(
         &self,
         access: &Access,
         place: Place,
         views: &[Arc<View>],
-        is_kept: bool,
+        patients: &[String],
     ) -> Result<Arc<Materials>, Failure> {
+        let is_kept = access.rights.is_none() && patients.is_empty();
         let known = is_kept.then(|| self.known(place)).flatten();
         let mut materials = known.map_or_else(|| Materials::at(place.0), |known| Materials::clone(&known));
         let missing: Vec<&Arc<View>> = views.iter().filter(|view| !materials.has(view)).collect();
-        // All of them show one place, whatever is written meanwhile.
-        let as_of = Some(self.hub.reader(access).instant_of(place)?);
+        let threads = self.started()?.engine.threads();
+        let scope = ViewScope {
+            patients: patients.to_vec(),
+            // All of them show one place, whatever is written meanwhile.
+            as_of: Some(self.hub.reader(access).instant_of(place)?),
+            // The hub's own counting takes what it takes; who looks at a part of the record has the time of a search.
+            time: access.subject.as_ref().and_then(|s| s.user.as_ref()).map(|_| self.hub.search_limits.time),
+            ..ViewScope::default()
+        };
+        let mut bytes = materials.bytes();
         for view in &missing {
-            let scope = ViewScope { as_of, ..ViewScope::default() };
-            let mut batches = Vec::new();
-            let mut take = |batch| {
+            let mut batches: Vec<RecordBatch> = Vec::new();
+            let mut take = |batch: RecordBatch| {
+                bytes += batch.get_array_memory_size();
+                if bytes > MOST {
+                    let message = format!(
+                        "the rows of the views are more than {} GB; evaluate fewer indicators at once",
+                        MOST >> 30
+                    );
+                    return Err(Failure::new(Kind::TooCostly, IssueType::TooCostly, message));
+                }
                 batches.push(batch);
                 Ok(true)
             };
-            // What is seen leaves as figures alone: no row of it is told to the ledger one by one.
-            self.hub.view_batches(
-                access,
-                &view.definition,
-                &scope,
-                Decimals::Numbers,
-                self.started()?.engine.threads(),
-                &mut take,
-            )?;
+            self.hub.view_batches(access, &view.definition, &scope, Decimals::Numbers, threads, &mut take)?;
             materials.put(view, batches);
         }
         let materials = Arc::new(materials);

@@ -33,7 +33,9 @@ pub(crate) async fn instead(request: Request, next: Next) -> Response {
     }
     let Ok(form) = Form::from_request(request, &()).await;
     let Form { visit, fields, files, is_cut } = form;
-    let texts = fields.iter().map(|(_, value)| value.trim()).filter(|text| text.chars().count() > SHOWN);
+    let is_secret = |name: &str| ["password", "secret", "code"].iter().any(|word| name.contains(word));
+    let shown = fields.iter().filter(|(name, _)| !is_secret(name));
+    let texts = shown.map(|(_, value)| value.trim()).filter(|text| text.chars().count() > SHOWN);
     let is_written = |text: &&str| text.contains(char::is_whitespace) || !text.is_ascii();
     let page = AgainPage {
         shell: Shell::of(&visit),

@@ -1,8 +1,6 @@
 //! `/hub/indicators`: what is computed from the record itself: a year's figures, one by one with what they rest on, year by
 //! year, by group; as of any day. What could tell of few is left out before it gets here (`figures`).
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -186,9 +184,11 @@ fn wanted(site: &Site, visit: &Visit) -> Result<Wanted, Failure> {
 }
 
 fn asked(which: WhichIndicators, year: i32, moment: Option<i64>) -> Result<Asked, Failure> {
-    let period = Period::read(&format!("{year:04}-01-01"), &format!("{year:04}-12-31"))
-        .map_err(|e| refused(e.to_string()))?;
-    Ok(Asked { which, period, as_of: moment, person: None, kind: Kind::Summary })
+    Ok(Asked { which, period: year_of(year)?, as_of: moment, person: None, kind: Kind::Summary })
+}
+
+fn year_of(year: i32) -> Result<Period, Failure> {
+    Period::read(&format!("{year:04}-01-01"), &format!("{year:04}-12-31")).map_err(|e| refused(e.to_string()))
 }
 
 fn title(indicator: &Indicator, words: Words) -> String {
@@ -263,23 +263,21 @@ fn points(years: Vec<(i32, Figure)>) -> (Vec<Point>, String) {
 fn one(site: &Site, visit: &Visit, id: &str) -> Result<OnePage, Failure> {
     let wanted = wanted(site, visit)?;
     let words = visit.words;
-    let found = site.figures.which(&WhichIndicators::Named(vec![id.to_owned()]))?;
-    let Some(indicator) = found.iter().find(|i| i.measure.id == id).map(Arc::clone) else {
+    let Some(indicator) = site.figures.indicators()?.iter().find(|i| i.measure.id == id) else {
         return Err(Failure::NothingHere);
     };
     let measure = &indicator.measure;
-    let of_year = |year: i32| -> Result<Value, Failure> {
-        let which = WhichIndicators::Named(vec![id.to_owned()]);
-        let reports = site.figures.evaluate(&visit.access(), &asked(which, year, wanted.as_of.moment)?)?;
-        Ok(reports.into_iter().next().unwrap_or_default())
-    };
-    let mut years = Vec::new();
-    for year in wanted.year - YEARS + 1..wanted.year {
-        years.push((year, Figure::read(&of_year(year)?["group"][0], String::new(), &measure.unit)));
-    }
-    let report = of_year(wanted.year)?;
-    let group = &report["group"][0];
-    years.push((wanted.year, Figure::read(group, String::new(), &measure.unit)));
+    let which = WhichIndicators::Named(vec![id.to_owned()]);
+    let asked_for = asked(which, wanted.year, wanted.as_of.moment)?;
+    let drawn: Vec<i32> = (wanted.year - YEARS + 1..=wanted.year).collect();
+    let periods = drawn.iter().map(|year| year_of(*year)).collect::<Result<Vec<_>, _>>()?;
+    let reports = site.figures.evaluate_periods(&visit.access(), &asked_for, &periods)?;
+    let groups: Vec<Value> =
+        reports.into_iter().map(|r| r.first().map(|r| r["group"][0].clone()).unwrap_or_default()).collect();
+    let figure = |group: &Value| Figure::read(group, String::new(), &measure.unit);
+    let years = drawn.iter().zip(&groups).map(|(year, group)| (*year, figure(group))).collect();
+    let empty = Value::Null;
+    let group = groups.last().unwrap_or(&empty);
     let (points, line) = points(years);
     let stratifiers = group["stratifier"].as_array().map_or(&[][..], Vec::as_slice);
     let parts = stratifiers.iter().map(|stratifier| {
@@ -309,8 +307,8 @@ fn one(site: &Site, visit: &Visit, id: &str) -> Result<OnePage, Failure> {
     Ok(OnePage {
         shell: Shell::of(visit),
         places: places(visit),
-        title: title(&indicator, words),
-        set: set_name(&indicator, words),
+        title: title(indicator, words),
+        set: set_name(indicator, words),
         description: text("description"),
         rationale: text("rationale"),
         disclaimer: text("disclaimer"),

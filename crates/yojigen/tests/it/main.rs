@@ -15,6 +15,7 @@ mod durability;
 mod edge;
 mod erase;
 mod every_page;
+mod figures;
 mod files;
 mod formats;
 mod full_disk;
