@@ -26,9 +26,9 @@ use crate::layout::log::{self};
 use crate::layout::meta::destroyed_key;
 use crate::layout::{heads, ids, once, rows};
 use crate::numbers::{PackedId, Place, ResourceNumber, Seat};
-use crate::search::{Budget, Cursor, Failure, Found, Gate, Page, Searcher, Wanted};
+use crate::search::{Budget, Cursor, Failure, Found, Page, Searcher, Wanted};
 use crate::writer::{Published, Shared};
-use ::search::restriction::{Restriction, Verdict};
+use ::search::restriction::Restriction;
 
 /// A version of a resource, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -92,7 +92,7 @@ fn in_order(resource: &Value) -> Value {
     made
 }
 
-fn recorded(resource: &Value) -> i64 {
+pub(crate) fn recorded(resource: &Value) -> i64 {
     let dates = ["recordedDate", "authoredOn", "issued", "effectiveDateTime", "occurrenceDateTime"];
     let own = dates.iter().find_map(|name| resource[name].as_str());
     let own = own.or(resource["period"]["start"].as_str()).or(resource["performedPeriod"]["start"].as_str());

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::data::recorded;
+
 /// Numbers by chance, the same for the same seed.
 pub(crate) struct Chance {
     state: u64,
