@@ -9,6 +9,7 @@
 //! What cannot be understood never widens: a denial whose data is not understood denies all, a permission permits nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fhir::date_time::Micros;
@@ -107,6 +108,7 @@ pub struct ConsentMemory {
     zone: Zone,
     clock: fn() -> Micros,
     known: Mutex<Known>,
+    has_forgotten: AtomicBool,
 }
 
 impl ConsentMemory {
@@ -114,13 +116,26 @@ impl ConsentMemory {
     /// time ends, whether or not something is written then.
     #[must_use]
     pub fn new(zone: Zone, clock: fn() -> Micros) -> ConsentMemory {
-        ConsentMemory { zone, clock, known: Mutex::default() }
+        ConsentMemory { zone, clock, known: Mutex::default(), has_forgotten: AtomicBool::new(false) }
     }
 
     /// What Consents say to a subject.
     #[must_use]
     pub fn of(self: &Arc<ConsentMemory>, subject: Arc<Subject>) -> Arc<dyn Consents> {
         Arc::new(ForSubject { memory: Arc::clone(self), subject })
+    }
+
+    /// The first moment after this at which a Consent that was read says something else than before, by the clock alone;
+    /// none if no such moment is known of. Of Consents that were forgotten it cannot be told: then it is at once.
+    #[must_use]
+    pub fn next_change(&self, after: Micros) -> Option<Micros> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.has_forgotten.load(Ordering::Relaxed) {
+            return Some(after);
+        }
+        let all = known.values().flat_map(|(_, parsed)| parsed.iter());
+        let moments = all.flat_map(|p| [p.period.0, p.period.1]).flatten();
+        moments.filter(|moment| *moment > after).min()
     }
 
     fn parsed(&self, consent: ConsentText<'_>) -> Arc<[Parsed]> {
@@ -135,6 +150,7 @@ impl ConsentMemory {
         known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
             known.clear();
+            self.has_forgotten.store(true, Ordering::Relaxed);
         }
         known.insert(consent.id.to_owned(), (consent.version, Arc::clone(&parsed)));
         parsed

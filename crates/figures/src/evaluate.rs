@@ -1,8 +1,10 @@
 //! Evaluating, for whoever asks.
 
+use std::sync::Arc;
+
 use fhir::date_time::format_instant;
 use hub::{Access, Failure, SystemClock};
-use measures::{Circumstances, Evaluation, Kind, Outcome, Period, views_of};
+use measures::{Circumstances, Evaluation, Kind, Materials, Outcome, Period, views_of};
 use serde_json::{Value, json};
 use store::{Clock as _, Place};
 
@@ -10,6 +12,7 @@ use crate::Figures;
 use crate::asked::Asked;
 use crate::failure::{failure_of, internal, invalid};
 use crate::protected::{protect, put_intervals};
+use crate::standing::Audience;
 
 /// The version of what computes.
 pub(crate) const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -44,14 +47,16 @@ impl Figures {
         periods: &[Period],
     ) -> Result<Vec<Vec<Value>>, Failure> {
         if access.rights.is_none() || !runs_the_hub(access) {
-            return self.reports(access, asked, periods, false);
+            // Who has the whole record is not told apart by Consents.
+            let audience = access.rights.is_none().then_some(Audience::Everybody);
+            return self.reports(access, asked, periods, audience, false);
         }
         if asked.kind != Kind::Summary || asked.person.is_some() {
             let message =
                 "whoever runs the hub is told figures, and of nobody in particular: ask for a summary";
             return Err(Failure::new(hub::Kind::Forbidden, fhir::IssueType::Forbidden, message));
         }
-        self.reports(&self.hub.counting(None)?, asked, periods, true)
+        self.reports(&self.hub.counting(None)?, asked, periods, Some(Audience::Consenting), true)
     }
 
     /// The figures of the hub's own counting, with what could tell of few left out: those that may be published.
@@ -60,7 +65,9 @@ impl Figures {
     /// As [`Figures::evaluate`].
     pub fn counted(&self, asked: &Asked, decided_at: Option<Place>) -> Result<Vec<Value>, Failure> {
         let counting = self.hub.counting(decided_at)?;
-        Ok(self.reports(&counting, asked, &[asked.period], true)?.pop().unwrap_or_default())
+        // As of then is not remembered.
+        let audience = decided_at.is_none().then_some(Audience::Consenting);
+        Ok(self.reports(&counting, asked, &[asked.period], audience, true)?.pop().unwrap_or_default())
     }
 
     fn reports(
@@ -68,6 +75,7 @@ impl Figures {
         access: &Access,
         asked: &Asked,
         periods: &[Period],
+        audience: Option<Audience>,
         is_protected: bool,
     ) -> Result<Vec<Vec<Value>>, Failure> {
         let reader = self.hub.reader(access);
@@ -78,13 +86,24 @@ impl Figures {
             Some(id) => return Err(invalid(format!("'{id}' is no id of a Patient"))),
             None => Vec::new(),
         };
-        let materials = self.materials(access, place, &views_of(&indicators), &patients)?;
         let engine = &self.started()?.engine;
+        let audience = audience.filter(|_| asked.person.is_none() && place == reader.place());
+        let materials = match audience {
+            Some(_) => Arc::new(Materials::at(place.0)),
+            None => self.materials(access, place, &views_of(&indicators), &patients)?,
+        };
         let of_period = |period: &Period| {
             let mut evaluation = Evaluation::new(engine, &materials, *period);
             evaluation.person = asked.person.as_ref().map(|id| format!("Patient/{id}"));
             evaluation.keeps_members = asked.kind != Kind::Summary;
-            let outcomes = evaluation.run(&indicators).map_err(|e| failure_of(&e))?;
+            let outcomes: Vec<Outcome> = match audience {
+                None => evaluation.run(&indicators).map_err(|e| failure_of(&e))?,
+                Some(audience) => {
+                    let members = self.members(access, audience, place, *period, &indicators)?;
+                    let all = indicators.iter().zip(members);
+                    all.map(|(indicator, members)| evaluation.outcome(indicator, members)).collect()
+                }
+            };
             let report = |outcome: &Outcome| {
                 let mut report = self.report(outcome, asked.kind, place)?;
                 if is_protected {

@@ -10,10 +10,14 @@
 //!   person themselves.
 
 mod asked;
+mod changed;
 mod evaluate;
 mod failure;
+mod gaps;
 mod materials;
 mod protected;
+mod question;
+mod standing;
 mod verify;
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -23,7 +27,10 @@ use sql::{Engine, Settings};
 
 pub use asked::{Asked, WhichIndicators, set_of};
 pub use failure::failure_of;
-pub use measures::{Indicator, Kind, Period, text_in};
+pub use gaps::Gap;
+pub use measures::{Indicator, Kind, Period, View, text_in};
+pub use question::Question;
+pub use sql::{Answer, Limits};
 pub use verify::Verified;
 
 /// The indicators of a hub. Threads are started and definitions read when something is asked for first.
@@ -31,6 +38,7 @@ pub struct Figures {
     hub: Hub,
     started: OnceLock<Result<Started, String>>,
     built: Mutex<Option<materials::Built>>,
+    standing: Mutex<standing::Standing>,
 }
 
 impl std::fmt::Debug for Figures {
@@ -49,7 +57,7 @@ impl Figures {
     /// Those that come with the program, over a hub.
     #[must_use]
     pub fn of(hub: Hub) -> Figures {
-        Figures { hub, started: OnceLock::new(), built: Mutex::default() }
+        Figures { hub, started: OnceLock::new(), built: Mutex::default(), standing: Mutex::default() }
     }
 
     fn started(&self) -> Result<&Started, hub::Failure> {

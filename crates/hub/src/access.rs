@@ -130,6 +130,12 @@ impl Hub {
         Ok(Access { decided_at, ..self.access_of(&Arc::new(subject), "indicators")? })
     }
 
+    /// The first moment after this at which Consents that were asked say something else by the clock alone.
+    #[must_use]
+    pub fn next_change_of_consents(&self, after: fhir::date_time::Micros) -> Option<fhir::date_time::Micros> {
+        self.consents.next_change(after)
+    }
+
     /// The ids of the Patients someone acts for, by their own resource: a RelatedPerson that is active today names one.
     /// It ends with its period, or when the person takes it back.
     ///

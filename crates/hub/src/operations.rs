@@ -197,11 +197,27 @@ pub const OPERATIONS: &[Operation] = &[
         is_posted: true,
     },
     Operation {
+        name: "$care-gaps",
+        documentation: "What is open of one person's care, by indicators, as a document",
+        on: &[Target::Type("Measure")],
+        parameters: &["periodStart", "periodEnd", "subject", "topic", "measure", "status", "_asOf"],
+        is_read: true,
+        is_posted: true,
+    },
+    Operation {
         name: "$viewdefinition-run",
         documentation: "The rows of a view of SQL on FHIR: a ViewDefinition, or a Parameters with viewResource or viewReference",
         on: &[Target::System],
         parameters: view_run::NAMES,
         is_read: false,
+        is_posted: true,
+    },
+    Operation {
+        name: "$care-gaps",
+        documentation: "What is open of one person's care, by indicators, as a document",
+        on: &[Target::Type("Measure")],
+        parameters: &["periodStart", "periodEnd", "subject", "topic", "measure", "status", "_asOf"],
+        is_read: true,
         is_posted: true,
     },
     Operation {

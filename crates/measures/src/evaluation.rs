@@ -2,11 +2,13 @@
 
 mod counts;
 mod member;
+mod members;
 mod membership;
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use jiff::civil::Date;
 use sql::{Cancel, Engine, Limits, Parameters, ScalarValue, Session};
 
@@ -19,6 +21,7 @@ use crate::persons;
 
 pub use counts::{Counts, Stratum};
 pub use member::Member;
+pub use members::Members;
 
 /// Days, the first and the last, both of which belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +162,14 @@ impl<'e> Evaluation<'e> {
     }
 
     fn one(&self, indicator: &Arc<Indicator>) -> Result<Outcome, Error> {
+        Ok(self.outcome(indicator, self.members(indicator)?))
+    }
+
+    /// Who is in which population of an indicator: the first half of [`Evaluation::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn members(&self, indicator: &Arc<Indicator>) -> Result<Members, Error> {
         let session = Session::new(self.engine);
         let library = &indicator.library;
         persons::give_views(&session, library, self.materials, &self.limits, &self.cancel)?;
@@ -169,19 +180,26 @@ impl<'e> Evaluation<'e> {
             })?;
         }
         let room = Room { session: &session, indicator, limits: self.limits, cancel: &self.cancel };
-        let groups = &indicator.measure.groups;
-        let groups = groups
-            .iter()
-            .enumerate()
-            .map(|(at, group)| self.group(&room, at, group))
-            .collect::<Result<_, _>>()?;
-        Ok(Outcome {
+        let groups = indicator.measure.groups.iter().enumerate();
+        groups.map(|(at, group)| self.group(&room, at, group)).collect::<Result<_, _>>().map(Members::new)
+    }
+
+    /// How many are in which population: the second half of [`Evaluation::run`].
+    #[must_use]
+    pub fn outcome(&self, indicator: &Arc<Indicator>, members: Members) -> Outcome {
+        let groups = indicator.measure.groups.iter().zip(members.groups);
+        let counted = |(group, rows): (&Group, RecordBatch)| GroupResult {
+            counts: counts::whole(group, &rows),
+            strata: (0..group.stratifiers.len()).map(|n| counts::strata(group, &rows, n)).collect(),
+            batches: if self.keeps_members { vec![rows] } else { Vec::new() },
+        };
+        Outcome {
             indicator: Arc::clone(indicator),
             period: self.period,
             person: self.person.clone(),
             place: self.materials.place,
-            groups,
-        })
+            groups: groups.map(counted).collect(),
+        }
     }
 
     /// Gives a query to a session. What is used more than once is computed once, if its answer is not too large.
@@ -203,21 +221,14 @@ impl<'e> Evaluation<'e> {
         session.add_query(&query.name, &query.text, parameters)
     }
 
-    fn group(&self, room: &Room<'_>, at: usize, group: &Group) -> Result<GroupResult, Error> {
+    fn group(&self, room: &Room<'_>, at: usize, group: &Group) -> Result<RecordBatch, Error> {
         let text = membership::question(room, group, self.person.is_some())?;
         let person: Vec<(&'static str, ScalarValue)> =
             self.person.iter().map(|p| ("only_person", ScalarValue::from(p.as_str()))).collect();
         let place = format!("group[{at}]");
         let members = room.ask(&place, &text, &person)?;
-        let table = format!("members-{at}");
-        room.session
-            .add(&table, &members.schema, &members.batches)
-            .map_err(|e| Error::sql(&room.of(), &place, &e))?;
-        let counts = counts::whole(room, group, &table)?;
-        let strata = (0..group.stratifiers.len())
-            .map(|n| counts::strata(room, group, &table, n))
-            .collect::<Result<_, _>>()?;
-        let batches = if self.keeps_members { members.batches } else { Vec::new() };
-        Ok(GroupResult { counts, strata, batches })
+        // One batch: numbers are added up in the order of its rows, whatever threads there are.
+        concat_batches(&members.schema, &members.batches)
+            .map_err(|e| Error::new(room.of(), place, e.to_string()))
     }
 }

@@ -25,7 +25,7 @@ mod shipped;
 mod shipped_files;
 
 pub use error::Error;
-pub use evaluation::{Counts, Evaluation, GroupResult, Member, Outcome, Period, Stratum};
+pub use evaluation::{Counts, Evaluation, GroupResult, Member, Members, Outcome, Period, Stratum};
 pub use indicator::{Indicator, views_of};
 pub use kept::Kept;
 pub use library::{Library, Query, View};

@@ -14,6 +14,7 @@ mod key;
 mod ledger;
 mod log;
 mod serve;
+mod sql;
 mod user;
 mod view;
 
@@ -36,6 +37,7 @@ pub(crate) use self::serve::{
     AuditArgument, ConditionalDeleteArgument, ReferencesArgument, ResourceLimitArguments, ServeArguments,
     SignInArguments, SubscriptionArguments,
 };
+pub(crate) use self::sql::{AnswerFormatArgument, SqlArguments};
 pub(crate) use self::user::UserTask;
 pub(crate) use self::view::{FormatArgument, ViewRunArguments, ViewTask};
 
@@ -172,6 +174,16 @@ Examples:
     /// Rows of the record for SQL, spreadsheets and data frames: views of SQL on FHIR
     #[command(subcommand)]
     View(ViewTask),
+    /// Ask about the record in SQL
+    #[command(after_help = "\
+Examples:
+  yojigen sql --data hub
+  yojigen sql --data hub \"select gender, count(*) from patient group by gender\"
+  yojigen sql --data hub --as-of 2026-04-01 --format json \"select icd10, count(distinct person) as persons from condition group by icd10 order by persons desc limit 10\"
+
+Tables are the views of the indicators (without a question they are named) and those of --view. Only reading is possible. The hub must
+not be running.")]
+    Sql(SqlArguments),
     /// Public figures of health: fetch, compute, project
     #[command(subcommand)]
     Indicator(IndicatorTask),

@@ -28,6 +28,7 @@ mod ledger;
 mod log;
 mod progress;
 mod serve;
+mod sql;
 mod user;
 mod vault;
 mod view;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         Task::Ledger(task) => ledger::run(&task),
         Task::Log(task) => log::run(&task),
         Task::View(task) => view::run(&task),
+        Task::Sql(arguments) => sql::run(&arguments),
         Task::Indicator(task) => indicator::run(&task),
         Task::Key(task) => key::run(&task),
         Task::Config(task) => config::run(&task, cli.config.as_deref(), &configuration),

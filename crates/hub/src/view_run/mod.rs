@@ -179,29 +179,60 @@ impl Hub {
         let found = self.in_scope(&reader, view.resource, scope, place)?;
         let until = scope.time.map(|time| began + time);
         let part = Part { access, reader: &reader, view, place, since: scope.since, now, until, decimals };
-        if threads <= 1 {
-            let mut rest = found.as_slice();
-            while !rest.is_empty() {
-                let (batch, done) = part.rows(rest)?;
-                rest = rest.get(done..).unwrap_or_default();
-                if !visit(batch)? {
-                    return Ok(());
-                }
+        through(&part, &found, threads, visit)
+    }
+
+    /// The rows of several views over the records of these Patients (ids) as of a place, batch by batch: each record is
+    /// looked up once for all of them. `visit` is told which view it is.
+    ///
+    /// # Errors
+    /// As [`Hub::view_batches`].
+    pub fn views_of_persons(
+        &self,
+        access: &Access,
+        views: &[&ViewDefinition],
+        patients: &[String],
+        place: Place,
+        threads: usize,
+        visit: &mut dyn FnMut(usize, RecordBatch) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        views.iter().try_for_each(|view| access.of_type(view.resource))?;
+        let reader = self.reader(access);
+        let now = reader.instant_of(place)?;
+        let wanted = Wanted {
+            is_members_only: true,
+            types: views.iter().map(|view| view.resource).collect(),
+            ..Wanted::default()
+        };
+        let patient = r4().well_known().patient;
+        let mut found: Vec<Found> = Vec::new();
+        for id in patients {
+            if let Some(record) = reader.everything(patient, id, place, &wanted, self.budget())? {
+                found.extend(record);
+                continue;
             }
-            return Ok(());
+            // A Patient that is not seen, or is no more; what is kept of them may be.
+            for resource_type in wanted.types.iter().filter(|t| **t != patient) {
+                let compartment = Some((patient, id.as_str()));
+                let request = SearchRequest {
+                    resource_type: *resource_type,
+                    compartment,
+                    pairs: &[],
+                    base: "",
+                    is_lenient: false,
+                };
+                found.extend(reader.all(&self.query(&request)?, place, self.budget())?);
+            }
         }
-        let part = &part;
-        for group in found.chunks(PART * threads) {
-            let batches = std::thread::scope(|threads| {
-                let spawned = |found| threads.spawn(move || part.all_rows(found));
-                let workers: Vec<_> = group.chunks(PART).map(spawned).collect();
-                workers.into_iter().map(joined).collect::<Result<Vec<_>, _>>()
-            })?;
-            for batch in batches.into_iter().flatten() {
-                if !visit(batch)? {
-                    return Ok(());
-                }
-            }
+        found.sort_unstable_by_key(|f: &Found| (f.seat.person, f.type_number, f.seat));
+        found.dedup();
+        for (at, view) in views.iter().enumerate() {
+            let number = r4().resource_number(view.resource);
+            let of_type: Vec<Found> =
+                found.iter().filter(|f| Some(f.type_number) == number).copied().collect();
+            let decimals = Decimals::Numbers;
+            let part = Part { access, reader: &reader, view, place, since: None, now, until: None, decimals };
+            through(&part, &of_type, threads, &mut |batch| visit(at, batch).map(|()| true))?;
         }
         Ok(())
     }
@@ -261,6 +292,39 @@ impl Hub {
         });
         Ok(ids.collect())
     }
+}
+
+/// Passes the rows over what was found to `visit`, batch by batch, until it returns false.
+fn through(
+    part: &Part<'_>,
+    found: &[Found],
+    threads: usize,
+    visit: &mut dyn FnMut(RecordBatch) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    if threads <= 1 {
+        let mut rest = found;
+        while !rest.is_empty() {
+            let (batch, done) = part.rows(rest)?;
+            rest = rest.get(done..).unwrap_or_default();
+            if !visit(batch)? {
+                return Ok(());
+            }
+        }
+        return Ok(());
+    }
+    for group in found.chunks(PART * threads) {
+        let batches = std::thread::scope(|threads| {
+            let spawned = |found| threads.spawn(move || part.all_rows(found));
+            let workers: Vec<_> = group.chunks(PART).map(spawned).collect();
+            workers.into_iter().map(joined).collect::<Result<Vec<_>, _>>()
+        })?;
+        for batch in batches.into_iter().flatten() {
+            if !visit(batch)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn joined<T>(worker: std::thread::ScopedJoinHandle<'_, Result<T, Failure>>) -> Result<T, Failure> {

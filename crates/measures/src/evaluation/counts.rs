@@ -1,10 +1,10 @@
-//! How many are in which population.
+//! How many are in which population: the rows of its members, added up in their order.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type};
+use std::collections::HashMap;
 
-use super::Room;
-use crate::error::Error;
+use arrow::array::{Array, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::Float64Type;
+
 use crate::measure::{Aggregate, Group, Scoring};
 
 /// How many are in which population.
@@ -57,73 +57,100 @@ pub struct Stratum {
     pub counts: Counts,
 }
 
-fn columns(group: &Group, by: &str) -> String {
-    let one = |what: &str| format!("coalesce(sum(case when {what} then 1 else 0 end), 0)");
-    let counted = "denominator and not excluded and value is not null";
-    let aggregate = match group.aggregate {
-        None => "cast(null as double)".to_owned(),
-        Some(how) => {
-            let function = match how {
-                Aggregate::Median => "median",
-                Aggregate::Average => "avg",
-                Aggregate::Sum => "sum",
-                Aggregate::Minimum => "min",
-                Aggregate::Maximum => "max",
-            };
-            format!("cast({function}(case when {counted} then value end) as double)")
-        }
-    };
-    format!(
-        "{by}{}, {}, {}, {}, count(distinct case when initial then person end), {}, {aggregate}",
-        one("initial"),
-        one("denominator"),
-        one("excluded"),
-        one("numerator"),
-        one(counted),
-    )
+/// The columns of the table of members.
+struct Columns<'m> {
+    persons: Option<&'m StringArray>,
+    flags: [Option<&'m BooleanArray>; 4],
+    values: Option<&'m Float64Array>,
 }
 
-fn read(batch: &RecordBatch, row: usize, first: usize) -> Counts {
-    let number = |n: usize| {
-        let column = batch.columns().get(first + n).and_then(|c| c.as_primitive_opt::<Int64Type>());
-        column.map_or(0, |c| u64::try_from(c.value(row)).unwrap_or(0))
-    };
-    let value = batch.columns().get(first + 6).and_then(|c| c.as_primitive_opt::<Float64Type>());
-    Counts {
-        initial: number(0),
-        denominator: number(1),
-        excluded: number(2),
-        numerator: number(3),
-        persons: number(4),
-        observed: number(5),
-        value: value.filter(|c| c.is_valid(row)).map(|c| c.value(row)),
+/// What is added up, row by row.
+#[derive(Default)]
+struct Tally<'m> {
+    counts: Counts,
+    /// Rows are in the order of persons.
+    last: Option<&'m str>,
+    values: Vec<f64>,
+}
+
+impl<'m> Columns<'m> {
+    fn of(rows: &'m RecordBatch) -> Columns<'m> {
+        let flag = |name: &str| rows.column_by_name(name).and_then(|c| c.as_boolean_opt());
+        Columns {
+            persons: rows.column_by_name("person").and_then(|c| c.as_string_opt::<i32>()),
+            flags: ["initial", "denominator", "excluded", "numerator"].map(flag),
+            values: rows.column_by_name("value").and_then(|c| c.as_primitive_opt::<Float64Type>()),
+        }
+    }
+
+    fn add(&self, row: usize, tally: &mut Tally<'m>) {
+        let is = |column: Option<&BooleanArray>| column.is_some_and(|c| c.is_valid(row) && c.value(row));
+        let [initial, denominator, excluded, numerator] = self.flags.map(is);
+        tally.counts.initial += u64::from(initial);
+        tally.counts.denominator += u64::from(denominator);
+        tally.counts.excluded += u64::from(excluded);
+        tally.counts.numerator += u64::from(numerator);
+        let person = self.persons.filter(|c| initial && c.is_valid(row)).map(|c| c.value(row));
+        if person.is_some() && person != tally.last {
+            tally.counts.persons += 1;
+            tally.last = person;
+        }
+        let value = self.values.filter(|c| denominator && !excluded && c.is_valid(row));
+        tally.values.extend(value.map(|c| c.value(row)));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn aggregated(how: Aggregate, values: &mut [f64]) -> Option<f64> {
+    let many = values.len();
+    let middle = |at: usize, values: &[f64]| values.get(at).copied();
+    match how {
+        _ if many == 0 => None,
+        Aggregate::Sum => Some(values.iter().sum()),
+        Aggregate::Average => Some(values.iter().sum::<f64>() / many as f64),
+        Aggregate::Minimum => values.iter().copied().min_by(f64::total_cmp),
+        Aggregate::Maximum => values.iter().copied().max_by(f64::total_cmp),
+        Aggregate::Median => {
+            values.sort_unstable_by(f64::total_cmp);
+            let (low, high) = (middle((many - 1) / 2, values)?, middle(many / 2, values)?);
+            Some(if many % 2 == 1 { high } else { f64::midpoint(low, high) })
+        }
+    }
+}
+
+impl Tally<'_> {
+    fn finish(mut self, group: &Group) -> Counts {
+        self.counts.observed = self.values.len() as u64;
+        self.counts.value = group.aggregate.and_then(|how| aggregated(how, &mut self.values));
+        self.counts
     }
 }
 
 /// The counts of the whole group.
-pub(super) fn whole(room: &Room<'_>, group: &Group, table: &str) -> Result<Counts, Error> {
-    let answer = room.ask("", &format!("select {} from \"{table}\"", columns(group, "")), &[])?;
-    Ok(answer.batches.first().map(|batch| read(batch, 0, 0)).unwrap_or_default())
+pub(super) fn whole(group: &Group, rows: &RecordBatch) -> Counts {
+    let (columns, mut tally) = (Columns::of(rows), Tally::default());
+    (0..rows.num_rows()).for_each(|row| columns.add(row, &mut tally));
+    tally.finish(group)
 }
 
-/// The counts of each stratum of a stratifier.
-pub(super) fn strata(
-    room: &Room<'_>,
-    group: &Group,
-    table: &str,
-    stratifier: usize,
-) -> Result<Vec<Stratum>, Error> {
-    let by = format!("stratum_{stratifier}");
-    let columns = columns(group, &format!("{by}, "));
-    let answer =
-        room.ask("", &format!("select {columns} from \"{table}\" group by {by} order by {by}"), &[])?;
-    let mut found = Vec::with_capacity(answer.rows());
-    for batch in &answer.batches {
-        let values = batch.columns().first().and_then(|c| c.as_string_opt::<i32>());
-        for row in 0..batch.num_rows() {
-            let value = values.map_or("", |v| v.value(row)).to_owned();
-            found.push(Stratum { value, counts: read(batch, row, 1) });
+/// The counts of each stratum of a stratifier, in the order of their values.
+pub(super) fn strata(group: &Group, rows: &RecordBatch, stratifier: usize) -> Vec<Stratum> {
+    let columns = Columns::of(rows);
+    let of = rows.column_by_name(&format!("stratum_{stratifier}")).and_then(|c| c.as_string_opt::<i32>());
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut tallies: Vec<(&str, Tally<'_>)> = Vec::new();
+    for row in 0..rows.num_rows() {
+        let value = of.map_or("", |c| c.value(row));
+        let at = *numbers.entry(value).or_insert_with(|| {
+            tallies.push((value, Tally::default()));
+            tallies.len() - 1
+        });
+        if let Some((_, tally)) = tallies.get_mut(at) {
+            columns.add(row, tally);
         }
     }
-    Ok(found)
+    tallies.sort_unstable_by_key(|(value, _)| *value);
+    let stratum =
+        |(value, tally): (&str, Tally<'_>)| Stratum { value: value.to_owned(), counts: tally.finish(group) };
+    tallies.into_iter().map(stratum).collect()
 }

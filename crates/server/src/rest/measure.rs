@@ -1,13 +1,14 @@
-//! `$evaluate-measure`: an indicator, computed from what the one who asks may see.
-//! (<https://hl7.org/fhir/R4/measure-operation-evaluate-measure.html>)
+//! `$evaluate-measure` and `$care-gaps`: indicators, computed from what the one who asks may see.
+//! (<https://hl7.org/fhir/R4/measure-operation-evaluate-measure.html>, <https://hl7.org/fhir/R4/measure-operation-care-gaps.html>)
 
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::Method;
 use fhir::{DateTime, Issue, IssueType};
-use figures::{Asked, Kind, Period, WhichIndicators};
-use hub::Failure;
+use figures::{Asked, Gap, Kind, Period, WhichIndicators};
+use hub::{Failure, OPERATIONS};
+use search::query::Pair;
 use serde_json::{Value, json};
 
 use super::operation::parameters;
@@ -17,11 +18,10 @@ fn invalid(name: &str, message: impl std::fmt::Display) -> Failure {
     Issue::error(IssueType::Invalid, format!("{name}: {message}")).into()
 }
 
-/// Reads what is asked for.
-fn asked(call: &Call, id: Option<String>) -> Result<Asked, Failure> {
-    let mut named: Vec<String> = id.into_iter().collect();
+/// Reads what is asked for; `named` has the measures that are known already.
+fn asked(call: &Call, operation: &str, pairs: &[Pair], mut named: Vec<String>) -> Result<Asked, Failure> {
     let (mut start, mut end, mut as_of, mut person, mut kind) = (None, None, None, None, None);
-    for (name, text) in &call.pairs {
+    for (name, text) in pairs {
         match name.as_str() {
             "periodStart" => start = Some(text.clone()),
             "periodEnd" => end = Some(text.clone()),
@@ -56,11 +56,9 @@ fn asked(call: &Call, id: Option<String>) -> Result<Asked, Failure> {
                 return Err(invalid(name, "this hub does not evaluate by it; leave it out"));
             }
             other => {
-                let known = "periodStart, periodEnd, measure, reportType, subject, _asOf";
-                return Err(invalid(
-                    other,
-                    format!("$evaluate-measure has no such parameter (it has {known})"),
-                ));
+                let known = OPERATIONS.iter().find(|o| o.name == operation).map(|o| o.parameters.join(", "));
+                let known = known.unwrap_or_default();
+                return Err(invalid(other, format!("{operation} has no such parameter (it has {known})")));
             }
         }
     }
@@ -99,7 +97,7 @@ pub(super) async fn evaluate(
     if request.method() == Method::POST {
         parameters(&mut call, request).await?;
     }
-    let asked = asked(&call, id)?;
+    let asked = asked(&call, "$evaluate-measure", &call.pairs, id.into_iter().collect())?;
     let app = Arc::clone(&call.app);
     let work = move || {
         let reports = call.app.figures.evaluate(&call.access, &asked)?;
@@ -112,6 +110,39 @@ pub(super) async fn evaluate(
             }
         };
         Ok(Answer::json(200, answer.to_string()))
+    };
+    app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
+}
+
+/// What is open of one person's care.
+pub(super) async fn care_gaps(mut call: Call, request: Request) -> Result<Answer, Failure> {
+    if request.method() == Method::POST {
+        parameters(&mut call, request).await?;
+    }
+    let (mut named, mut wanted, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, text) in &call.pairs {
+        match name.as_str() {
+            // An indicator belongs to a set, which is its topic.
+            "measure" | "topic" => named.push(text.clone()),
+            "status" => wanted.push(Gap::named(text).ok_or_else(|| {
+                invalid(name, format!("'{text}' is not {} or {}", Gap::Open.code(), Gap::Closed.code()))
+            })?),
+            "reportType" => return Err(invalid(name, "$care-gaps tells of one person; leave it out")),
+            _ => rest.push((name.clone(), text.clone())),
+        }
+    }
+    let all = named.is_empty();
+    let mut asked = asked(&call, "$care-gaps", &rest, if all { vec![String::new()] } else { named })?;
+    if all {
+        asked.which = WhichIndicators::All;
+    }
+    if asked.person.is_none() {
+        return Err(Issue::error(IssueType::Required, "of whom? say subject=Patient/id").into());
+    }
+    let app = Arc::clone(&call.app);
+    let work = move || {
+        let document = call.app.figures.care_gaps(&call.access, &asked, &wanted)?;
+        Ok(Answer::json(200, document.to_string()))
     };
     app.lanes.heavy(work).await.unwrap_or_else(|| Err(super::write::interrupted()))
 }

@@ -51,6 +51,7 @@ pub(super) fn is_operation(segments: &[String]) -> bool {
 
 /// What may be called under an access to a part of the record; what is not here needs the whole.
 const RESTRICTED: &[&str] = &[
+    "$care-gaps",
     "$everything",
     "$export",
     "$inform",
@@ -152,6 +153,9 @@ pub(super) async fn operation(mut call: Call, request: Request) -> Result<Answer
         }
         ("$evaluate-measure", Place::Type(t)) if r4().type_name(t) == "Measure" => {
             measure::evaluate(call, request, None).await
+        }
+        ("$care-gaps", Place::Type(t)) if r4().type_name(t) == "Measure" => {
+            measure::care_gaps(call, request).await
         }
         ("$evaluate-measure", Place::Instance(t, id)) if r4().type_name(t) == "Measure" => {
             measure::evaluate(call, request, Some(id)).await

@@ -60,6 +60,10 @@ impl Searcher<'_> {
         let Some(compartment) = r4().compartment(r4().type_name(owner_type)) else { return Ok(found) };
         for (member_type, codes) in &compartment.members {
             let member = r4().resource_number(*member_type).unwrap_or(u8::MAX);
+            // What is not wanted is looked at only for what it refers to.
+            if wanted.is_members_only && !wanted.has(*member_type) {
+                continue;
+            }
             if codes.is_empty() || total_at(&self.view, member, self.at)? == 0 {
                 continue;
             }

@@ -82,6 +82,63 @@ fn everyone_is_told_what_they_may_know() {
 }
 
 #[test]
+fn what_is_open_of_a_persons_care_is_a_document() {
+    let house = House::holding(&record(), &[]);
+    house.user("ichiro", &["--role", "person", "--fhir-user", "Patient/q1"]);
+    house.user("mie", &["--role", "person", "--fhir-user", "Patient/q30"]);
+    let gaps = |visitor: &mut Visitor, subject: &str, further: &str| {
+        let path = format!("/fhir/Measure/$care-gaps?{}&subject=Patient/{subject}{further}", year(2025));
+        let answer = visitor.get(&path);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let document = answer.json();
+        assert_eq!(document["type"], "document");
+        assert_eq!(document["entry"][0]["resource"]["resourceType"], "Composition");
+        let all = document["entry"].as_array().unwrap().clone();
+        let issues = all.iter().filter(|e| e["resource"]["resourceType"] == "DetectedIssue");
+        let told = issues.map(|e| {
+            let issue = &e["resource"];
+            let status = &issue["modifierExtension"][0]["valueCodeableConcept"]["coding"][0]["code"];
+            // Each says what it follows from, and that is there.
+            let report = &issue["evidence"][0]["detail"][0]["reference"];
+            let report = &all.iter().find(|e| e["fullUrl"] == *report).unwrap()["resource"];
+            (report["measure"].as_str().unwrap().to_owned(), status.as_str().unwrap().to_owned())
+        });
+        told.collect::<Vec<(String, String)>>()
+    };
+    let status = |told: &[(String, String)]| {
+        let of = told.iter().find(|(measure, _)| measure.contains("/rmi-influenza-65|"));
+        of.map(|(_, status)| status.clone())
+    };
+    let (mut ichiro, mut mie) = (house.signed_in("ichiro"), house.signed_in("mie"));
+    assert_eq!(status(&gaps(&mut ichiro, "q1", "")).as_deref(), Some("closed-gap"));
+    assert_eq!(status(&gaps(&mut mie, "q30", "")).as_deref(), Some("open-gap"));
+    assert_eq!(status(&gaps(&mut mie, "q30", "&status=closed-gap")), None);
+    assert_eq!(
+        gaps(&mut mie, "q30", "&topic=rmi&measure=rmi-influenza-65&status=open-gap")
+            .iter()
+            .filter(|(m, _)| m.contains("influenza"))
+            .count(),
+        1
+    );
+    assert_eq!(gaps(&mut mie, "q1", ""), [], "of another there is nothing");
+    for (asked, said) in [
+        (String::new(), "periodStart is missing"),
+        (year(2025), "of whom?"),
+        (format!("{}&subject=Patient/q30&status=half", year(2025)), "open-gap or closed-gap"),
+        (format!("{}&subject=Patient/q30&topic=influenza", year(2025)), "there is no indicator"),
+        (format!("{}&subject=Patient/q30&program=x", year(2025)), "$care-gaps has no such parameter"),
+    ] {
+        let answer = mie.get(&format!("/fhir/Measure/$care-gaps?{asked}"));
+        assert!(
+            answer.status == 400 && answer.body.contains(said),
+            "{asked}: {} {}",
+            answer.status,
+            answer.body
+        );
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_question_is_named() {
     let house = House::holding(&record()[..3], &[]);
     house.user("unei", &["--role", "operator"]);
@@ -153,4 +210,43 @@ fn a_report_comes_out_the_same_when_the_record_went_on() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("MeasureReport.group[0].population") && said.contains("26 then, 25 now"), "{said}");
+}
+
+#[test]
+fn the_record_is_asked_in_sql() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("hub");
+    let lines: String = record().iter().map(|resource| format!("{resource}\n")).collect();
+    let file = folder.path().join("in.ndjson");
+    std::fs::write(&file, lines).unwrap();
+    crate::hub::import(&data, &[&file]);
+    let place = data.to_str().unwrap();
+    let tables = run_well(&["sql", "--data", place]);
+    assert!(tables.contains("patient (Patient): ") && tables.contains("immunization (Immunization): "));
+    let by_gender = "select gender, count(*) as persons from patient group by gender order by gender";
+    let answer = run_well(&["sql", "--data", place, by_gender]);
+    assert_eq!(answer, "gender,persons\nfemale,20\nmale,20\n");
+    let view = folder.path().join("own.json");
+    let own = json!({"resourceType": "ViewDefinition", "name": "vaccinated", "status": "active", "resource": "Immunization",
+        "select": [{"column": [{"name": "day", "path": "occurrence.ofType(dateTime)"}, {"name": "patient", "path": "patient.getReferenceKey(Patient)"}]}]});
+    std::fs::write(&view, own.to_string()).unwrap();
+    let joined = "select count(distinct v.patient) as persons from vaccinated v join patient p on v.patient = p.person where v.day < '2025'";
+    let answer =
+        run_well(&["sql", "--data", place, "--view", view.to_str().unwrap(), "--format", "json", joined]);
+    assert_eq!(answer, "[{\"persons\":3}]\n");
+    let nothing = run_well(&["sql", "--data", place, "--as-of", "1999-01-01", by_gender]);
+    assert_eq!(nothing, "gender,persons\n");
+    for (asked, said) in [
+        ("delete from patient", "only reading is possible"),
+        ("select colour from patient", "colour"),
+        ("select * from patients", "there are"),
+        ("select * from", "line 1"),
+        ("select * from patient", "more than 5 rows"),
+    ] {
+        let output = crate::hub::run(&["sql", "--data", place, "--most", "5", asked]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(said), "{asked}: {told}");
+    }
+    let seen = run_well(&["ledger", "list", "--data", place]);
+    assert!(seen.contains("sql"), "{seen}");
 }

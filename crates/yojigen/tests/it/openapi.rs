@@ -49,6 +49,7 @@ fn every_address_of_the_description_is_there() {
             "/fhir/Observation/$stats" => "?subject=Patient/x&code=urn:x|1&statistic=count",
             "/fhir/Subscription/$get-ws-binding-token" => "?id=x",
             "/fhir/Measure/$evaluate-measure" => "?measure=rmi-bp-control&periodStart=2025&periodEnd=2025",
+            "/fhir/Measure/$care-gaps" => "?subject=Patient/x&periodStart=2025&periodEnd=2025",
             "/fhir/Measure/{id}/$evaluate-measure" => "?periodStart=2025&periodEnd=2025",
             _ => "",
         };
