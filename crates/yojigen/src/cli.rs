@@ -178,7 +178,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   yojigen sql --data hub
-  yojigen sql --data hub \"select gender, count(*) from patient group by gender\"
+  yojigen sql --data hub \"select sex, count(*) from patient group by sex\"
   yojigen sql --data hub --as-of 2026-04-01 --format json \"select icd10, count(distinct person) as persons from condition group by icd10 order by persons desc limit 10\"
 
 Tables are the views of the indicators (without a question they are named) and those of --view. Only reading is possible. The hub must
