@@ -27,6 +27,8 @@ const PASSWORD: &str = "measured while it was restricted";
 const CONNECTIONS: usize = 32;
 /// The load is to find the hub's limit, not the one it is given.
 const RATES: &[&str] = &["--rate-per-client", "0", "--rate-per-person", "0", "--rate-per-address", "0"];
+/// Seconds a hub is asked before it is measured.
+const WARM: u64 = 3;
 /// Persons who ask at once.
 const PERSONS: usize = 8;
 
@@ -123,20 +125,34 @@ pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
         if run == 1 {
             consents_of_others(&data)?;
         }
-        decide(&data, deciding, settings.seconds)?;
         let what = if run == 0 { "without others' consents: " } else { "" };
-        // Who comes second finds what the first wrote, and its compaction to be done: they take turns.
         let order = if run % 2 == 0 { [true, false] } else { [false, true] };
-        round(settings, figures, &data, &mix, &own, what, order)?;
+        round(settings, figures, (&data, deciding), &mix, &own, what, order)?;
     }
     Ok(())
 }
 
-/// Everything once against the open hub and once against the one that restricts.
+/// A folder once more, whole.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything once against the open hub and once against the one that restricts. Each has a copy of the same data, so that none
+/// finds what the other wrote, or its compaction to be done; and each is asked for a while before it is measured.
 fn round(
     settings: &Settings,
     figures: &mut Figures,
-    data: &Path,
+    (original, deciding): (&Path, &[String]),
     mix: &Arc<Vec<Search>>,
     own: &[String],
     what: &str,
@@ -146,7 +162,10 @@ fn round(
         own.iter().map(|id| (String::new(), format!("Patient/{id}"))).collect();
     let mut of_kind: [Vec<f64>; 2] = Default::default();
     for is_open in order {
-        let hub = if is_open { Hub::serve(data)? } else { Hub::serve_closed(data, RATES)? };
+        let data = original.with_extension(if is_open { "open" } else { "closed" });
+        copy(original, &data)?;
+        decide(&data, deciding, settings.seconds)?;
+        let hub = if is_open { Hub::serve(&data)? } else { Hub::serve_closed(&data, RATES)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let sign_in = |login: String| -> Result<String> {
             if is_open { Ok(String::new()) } else { runtime.block_on(sign_in(&hub.address, &login)) }
@@ -154,6 +173,7 @@ fn round(
         let clinician = sign_in("clinician".to_owned())?;
         let persons: Vec<String> =
             (0..own.len()).map(|at| sign_in(format!("person{at}"))).collect::<Result<_>>()?;
+        searches::mix(&hub, mix, std::slice::from_ref(&clinician), WARM)?;
         let mut rates = Vec::new();
         let mut measure = |name: &str, seconds: f64, count: u64, processor: f64| {
             let kind = if is_open { "open" } else { "restricted" };
@@ -183,6 +203,7 @@ fn round(
             measure(name, seconds, latencies.len(), hub.processor_seconds() - used);
         }
         hub.stop()?;
+        std::fs::remove_dir_all(&data)?;
         of_kind[usize::from(is_open)] = rates;
     }
     let [restricted, open] = of_kind;
@@ -210,7 +231,7 @@ fn care(data: &Path, patients: &[String]) -> Result<()> {
 fn decide(data: &Path, patients: &[String], seconds: u64) -> Result<()> {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
     // Four loads against each hub, of which the second is the one that matters, and both have to start.
-    let span = i64::try_from(seconds)? * 9_000_000;
+    let span = i64::try_from(seconds)? * 6_000_000;
     let mut text = String::new();
     for (at, id) in patients.iter().enumerate() {
         let ends = now + span * i64::try_from(at)? / i64::try_from(patients.len())?;
