@@ -13,6 +13,8 @@ use crate::record::Record;
 
 /// Medicines on a chart.
 const MOST_MEDICINES: usize = 40;
+/// Bars of a row that say what they are; those before are only drawn.
+const MOST_TITLES: usize = 3;
 /// Medicines that stand as resources of their own and are looked up.
 const MOST_LOOKUPS: usize = 100;
 
@@ -32,7 +34,10 @@ pub(crate) struct Medicine {
     pub(crate) is_current: bool,
     pub(crate) dates: String,
     pub(crate) status: String,
+    /// The newest, each with what it says.
     pub(crate) bars: Vec<Bar>,
+    /// Those before, as one path.
+    pub(crate) before: String,
 }
 
 /// The medicines of a chart.
@@ -198,6 +203,11 @@ fn row(name: String, prescriptions: Vec<Prescription>, pen: Pen<'_>) -> (Option<
         })
     };
     let newest = prescriptions.iter().max_by_key(|p| p.start);
+    let mut in_order: Vec<&Prescription> = prescriptions.iter().collect();
+    in_order.sort_by_key(|p| std::cmp::Reverse(p.start));
+    let mut bars: Vec<Bar> = in_order.into_iter().filter_map(bar).collect();
+    let before = bars.split_off(bars.len().min(MOST_TITLES));
+    let path = |b: &Bar| format!("M{} 13h{}v14h-{}z", b.x, b.width, b.width);
     let last = prescriptions.iter().filter_map(|p| Some(p.until(p.start?, pen.on))).max();
     let status =
         if is_current { "active".to_owned() } else { newest.map(|p| p.status.clone()).unwrap_or_default() };
@@ -206,7 +216,8 @@ fn row(name: String, prescriptions: Vec<Prescription>, pen: Pen<'_>) -> (Option<
         dosage: newest.map(|p| p.dosage.clone()).unwrap_or_default(),
         dates: newest.map(written).unwrap_or_default(),
         status: words.say_code("medicine", &status).unwrap_or_default(),
-        bars: prescriptions.iter().filter_map(bar).collect(),
+        bars,
+        before: before.iter().map(path).collect(),
         name,
         is_current,
     };

@@ -16,6 +16,8 @@ const MOST_OTHERS: usize = 60;
 /// Rows of a text alternative, and points of a line.
 const MOST_ROWS: usize = 24;
 const MOST_POINTS: usize = 400;
+/// Points of a line that are drawn, about.
+const MOST_DRAWN: usize = 160;
 /// How high a drawing is.
 const HEIGHT: f64 = 300.0;
 
@@ -138,8 +140,31 @@ fn exact(point: &Point) -> String {
     }
 }
 
+/// What a line shows of many points: of each stretch the first, the least, the most and the last, so that no peak is lost.
+fn thinned(points: &[(Day, f64)]) -> Vec<(Day, f64)> {
+    if points.len() <= MOST_DRAWN {
+        return points.to_vec();
+    }
+    let stretch = (points.len() * 4).div_ceil(MOST_DRAWN);
+    let mut kept = Vec::with_capacity(MOST_DRAWN + 4);
+    for part in points.chunks(stretch) {
+        let by = |a: &usize, b: &usize| {
+            let value = |at: &usize| part.get(*at).map_or(f64::NAN, |(_, value)| *value);
+            value(a).total_cmp(&value(b))
+        };
+        let (least, most) = ((0..part.len()).min_by(by), (0..part.len()).max_by(by));
+        let mut all: Vec<usize> =
+            [Some(0), least, most, part.len().checked_sub(1)].into_iter().flatten().collect();
+        all.sort_unstable();
+        all.dedup();
+        kept.extend(all.iter().filter_map(|at| part.get(*at)));
+    }
+    kept
+}
+
 /// One line through the points, oldest first.
 fn line(points: &[(Day, f64)], scale: Scale, pen: Pen<'_>) -> Line {
+    let points = thinned(points);
     let places: Vec<(String, String)> =
         points.iter().map(|(day, v)| (coordinate(pen.span.x(*day)), coordinate(scale.y(*v)))).collect();
     // A point is a line of hardly any length with round ends: it stays round however the drawing is stretched.
@@ -294,6 +319,17 @@ mod tests {
         assert_eq!(trend.axis, ["8", "6", "4"]);
         assert_eq!(trend.band, Some(("150".into(), "82.5".into())));
         assert_eq!(trend.flag.as_ref().map(|f| f.0), Some("▲"));
+    }
+
+    #[test]
+    fn of_many_points_the_peaks_are_drawn() {
+        let points: Vec<(Day, f64)> = (0..390)
+            .map(|at| (day("2020-01-01"), if at == 211 { 900.0 } else { f64::from(at % 7) }))
+            .collect();
+        let drawn = thinned(&points);
+        assert!(drawn.len() <= MOST_DRAWN + 4, "{}", drawn.len());
+        assert!(drawn.iter().any(|(_, value)| *value == 900.0));
+        assert_eq!((drawn.first(), drawn.last()), (points.first(), points.last()));
     }
 
     #[test]
