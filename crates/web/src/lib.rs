@@ -47,6 +47,7 @@ mod writing;
 use axum::Router;
 use axum::routing::get;
 pub use drafts::erase_drafts;
+pub use operator::LAST_BACKUP;
 pub use quantity::grouped;
 pub use sign_in::sign_in_pages;
 pub use site::Site;

@@ -52,6 +52,7 @@ pub(crate) fn backup(arguments: &BackupArguments) -> Result<ExitCode> {
     let added = store::backup_with(data, shelf.as_ref(), &limits, key, &mut |p| show.tell(p))?;
     show.finish();
     let manifest = store::manifest(shelf.as_ref())?;
+    note(data, &shelf.name(None), &manifest);
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&manifest)?);
     } else {
@@ -66,6 +67,17 @@ pub(crate) fn backup(arguments: &BackupArguments) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Notes beside the data that there is a backup, for whoever looks after the hub. A backup stands without the note.
+fn note(data: &Path, name: &str, manifest: &Manifest) {
+    let told =
+        serde_json::json!({"at": format_instant(hub::now()), "where": name, "entries": manifest.last()});
+    let (new, file) = (data.join("backup.new"), data.join(web::LAST_BACKUP));
+    let written = std::fs::write(&new, format!("{told:#}\n")).and_then(|()| std::fs::rename(&new, &file));
+    if let Err(error) = written {
+        tracing::warn!("{} cannot be written: {error}", file.display());
+    }
 }
 
 /// What following the hub's erasures changed.

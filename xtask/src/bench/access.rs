@@ -135,6 +135,8 @@ pub(super) fn run(settings: &Settings, figures: &mut Figures) -> Result<()> {
 /// A folder once more, whole.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
+    // Secrets lie in folders that nobody else may open, or the hub does not start.
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());

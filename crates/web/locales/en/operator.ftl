@@ -296,3 +296,9 @@ hub-stratum-female = female
 hub-stratum-male = male
 hub-stratum-other = other
 hub-stratum-unknown = unknown
+hub-last-backup = Last backup
+hub-last-backup-none = none known
+hub-since-backup = { $count ->
+    [one] { $shown } commit since
+   *[other] { $shown } commits since
+}

@@ -281,3 +281,6 @@ hub-stratum-female = 女性
 hub-stratum-male = 男性
 hub-stratum-other = その他
 hub-stratum-unknown = 不明
+hub-last-backup = 最後のバックアップ
+hub-last-backup-none = 記録なし
+hub-since-backup = その後の書き込み { $shown } 件

@@ -23,6 +23,8 @@ mod policies;
 mod state;
 mod users;
 
+pub use state::LAST_BACKUP;
+
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};

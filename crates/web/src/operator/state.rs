@@ -231,6 +231,26 @@ fn uptime(seconds: i64, words: Words) -> String {
     words.say_count(key, usize::try_from(count).unwrap_or(0))
 }
 
+/// The file beside the data in which the last backup is noted.
+pub const LAST_BACKUP: &str = "backup.json";
+
+/// When the last backup was, and how much was written since.
+fn backup(site: &Site, words: Words) -> Fact {
+    let name = words.say("hub-last-backup");
+    let noted = std::fs::read(site.data.join(LAST_BACKUP)).ok();
+    let noted: Option<serde_json::Value> = noted.and_then(|text| serde_json::from_slice(&text).ok());
+    let told = noted.as_ref().and_then(|noted| {
+        let at = fhir::DateTime::parse(noted["at"].as_str()?)?.interval(site.hub.zone()).0;
+        Some((at, noted["entries"].as_u64()?))
+    });
+    let Some((at, entries)) = told else {
+        return Fact { name, value: words.say("hub-last-backup-none"), more: String::new() };
+    };
+    let since = site.hub.store().reader().place().0.saturating_sub(entries);
+    let more = words.say_count("hub-since-backup", usize::try_from(since).unwrap_or(usize::MAX));
+    Fact { name, value: written_moment(at, site.hub.zone(), words), more }
+}
+
 fn facts(site: &Site, vitals: &Vitals, looks: &[Look], words: Words) -> Vec<Fact> {
     let fact = |key: &str, value: String, more: String| Fact { name: words.say(key), value, more };
     let none = String::new;
@@ -257,6 +277,7 @@ fn facts(site: &Site, vitals: &Vitals, looks: &[Look], words: Words) -> Vec<Fact
     if let Some(memory) = memory() {
         facts.push(fact("hub-memory", bytes(memory), none()));
     }
+    facts.push(backup(site, words));
     let ledger = if site.hub.ledger().is_some() { "hub-ledger-on" } else { "hub-ledger-off" };
     facts.push(fact("hub-ledger", words.say(ledger), none()));
     facts

@@ -8,7 +8,7 @@ use crate::auth::House;
 use crate::auth::visitor::{Visitor, field, written};
 use crate::browser::Browser;
 use crate::bulk::file_server;
-use crate::hub::{Answer, agent};
+use crate::hub::{Answer, agent, run_well};
 use crate::pages::{community, is_well};
 
 /// The pages, as everybody sees them in an open hub.
@@ -237,6 +237,21 @@ fn an_auditor_finds_who_looked_and_takes_it_along_as_a_table() {
     let page = ope.get("/hub/audit?lang=en&patient=p1");
     assert!(page.status == 200 && page.body.contains("shown to auditors"), "{}", page.body);
     assert_eq!(ope.get("/hub/audit.csv?patient=p1").status, 403);
+}
+
+#[test]
+fn whoever_looks_after_a_hub_sees_when_it_was_backed_up_last() {
+    let house = house();
+    let mut ope = house.signed_in("ope");
+    assert!(ope.get("/hub?lang=en").body.contains("none known"));
+    let backups = tempfile::tempdir().unwrap();
+    let folder = backups.path().join("backup");
+    run_well(&["backup", folder.to_str().unwrap(), "--data", house.place(), "--quiet"]);
+    let page = ope.get("/hub?lang=en").body;
+    assert!(page.contains("0 commits since") && !page.contains("none known"), "{page}");
+    // What is no note is none, and the page is there.
+    std::fs::write(std::path::Path::new(house.place()).join("backup.json"), "{\"at\": 3}").unwrap();
+    assert!(ope.get("/hub?lang=en").body.contains("none known"));
 }
 
 #[test]
