@@ -12,7 +12,9 @@ use crate::failure::Failure;
 use crate::record::Record;
 
 /// Medicines on a chart.
-const MOST_MEDICINES: usize = 40;
+const MOST_MEDICINES: usize = 24;
+/// Medicines of the past that are listed.
+const MOST_EARLIER: usize = 80;
 /// Bars of a row that say what they are; those before are only drawn.
 const MOST_TITLES: usize = 3;
 /// Medicines that stand as resources of their own and are looked up.
@@ -171,9 +173,11 @@ fn drawn(by_name: BTreeMap<String, Vec<Prescription>>, pen: Pen<'_>) -> Medicine
     let (rows, earlier): (Vec<Medicine>, Vec<Medicine>) =
         rows.into_iter().map(|(_, medicine)| medicine).partition(|m| !m.bars.is_empty());
     let mut rows = rows;
-    let mut rest = rows.split_off(rows.len().min(MOST_MEDICINES));
+    // What is taken now is drawn, however much it is.
+    let current = rows.iter().filter(|m| m.is_current).count();
+    let mut rest = rows.split_off(rows.len().min(current.max(MOST_MEDICINES)));
     rest.extend(earlier);
-    rest.truncate(MOST_MEDICINES * 2);
+    rest.truncate(MOST_EARLIER);
     Medicines {
         earlier_summary: pen.words.say_count("earlier-medicines", rest.len()),
         earlier: rest,

@@ -11,9 +11,9 @@ use crate::concept;
 use crate::words::Words;
 
 /// Rows of the text alternative.
-const MOST_ROWS: usize = 100;
+const MOST_ROWS: usize = 50;
 /// Days with visits that say what they were of; older ones are only drawn, and together.
-const MOST_TITLES: usize = 60;
+const MOST_TITLES: usize = 30;
 
 /// The lines, in the order they are drawn.
 const LANES: [&str; 4] = ["admission", "emergency", "visit", "elsewhere"];
@@ -56,6 +56,8 @@ pub(crate) struct Timeline {
     pub(crate) now: Option<String>,
     pub(crate) rows: Vec<Row>,
     pub(crate) summary: String,
+    /// That there are older ones than the rows, or nothing.
+    pub(crate) cut: String,
 }
 
 /// An encounter, read.
@@ -172,6 +174,7 @@ pub(crate) fn timeline(encounters: &[Resource], pen: Pen<'_>) -> Timeline {
         now: pen.span.contains(pen.on).then(|| coordinate(pen.span.x(pen.on))),
         rows: events.iter().take(MOST_ROWS).map(row).collect(),
         summary: words.say_count("list-of-encounters", events.len()),
+        cut: if events.len() > MOST_ROWS { words.say_count("newest-rows", MOST_ROWS) } else { String::new() },
     }
 }
 

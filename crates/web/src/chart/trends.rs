@@ -14,7 +14,7 @@ const MOST_TRENDS: usize = 12;
 /// Other results that are listed.
 const MOST_OTHERS: usize = 60;
 /// Rows of a text alternative, and points of a line.
-const MOST_ROWS: usize = 24;
+const MOST_ROWS: usize = 16;
 const MOST_POINTS: usize = 400;
 /// Points of a line that are drawn, about.
 const MOST_DRAWN: usize = 160;
