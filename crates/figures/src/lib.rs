@@ -6,6 +6,7 @@
 //!
 //! * *Whoever runs the hub is told figures, never persons.* They are counted over all whose Consents let them be counted
 //!   (purpose: indicators), and what could tell of few is left out ([`protected`]).
+//! * *What is published is a release* ([`Release`]): it never changes, and what is new in it is held against all that is out.
 //! * *Everyone else counts what they may see*, exactly: a researcher those who consented, a clinician those they care for, a
 //!   person themselves.
 
@@ -17,6 +18,7 @@ mod gaps;
 mod materials;
 mod protected;
 mod question;
+mod releases;
 mod standing;
 mod verify;
 
@@ -30,6 +32,7 @@ pub use failure::failure_of;
 pub use gaps::Gap;
 pub use measures::{Indicator, Kind, Period, View, text_in};
 pub use question::Question;
+pub use releases::{Draft, LeftOut, Release, Why, Withdrawal};
 pub use sql::{Answer, Limits};
 pub use verify::Verified;
 
@@ -39,6 +42,7 @@ pub struct Figures {
     started: OnceLock<Result<Started, String>>,
     built: Mutex<Option<materials::Built>>,
     standing: Mutex<standing::Standing>,
+    published: Mutex<Vec<Arc<Release>>>,
 }
 
 impl std::fmt::Debug for Figures {
@@ -57,7 +61,13 @@ impl Figures {
     /// Those that come with the program, over a hub.
     #[must_use]
     pub fn of(hub: Hub) -> Figures {
-        Figures { hub, started: OnceLock::new(), built: Mutex::default(), standing: Mutex::default() }
+        Figures {
+            hub,
+            started: OnceLock::new(),
+            built: Mutex::default(),
+            standing: Mutex::default(),
+            published: Mutex::default(),
+        }
     }
 
     fn started(&self) -> Result<&Started, hub::Failure> {

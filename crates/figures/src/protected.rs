@@ -80,6 +80,24 @@ pub(crate) fn protect(outcome: &Outcome, report: &mut Value) -> Result<(), Error
     Ok(())
 }
 
+/// Leaves out a group or stratum wholly.
+pub(crate) fn leave_out(written: &mut Value) {
+    mask(written, Scoring::Cohort, (None, None), &|_| false);
+}
+
+/// Leaves out a group with all its strata.
+pub(crate) fn leave_out_all(group: &mut Value) {
+    leave_out(group);
+    for stratifier in group["stratifier"].as_array_mut().into_iter().flatten() {
+        leave_out_strata(stratifier);
+    }
+}
+
+/// Leaves out all strata of a stratifier.
+pub(crate) fn leave_out_strata(stratifier: &mut Value) {
+    stratifier["stratum"].as_array_mut().into_iter().flatten().for_each(leave_out);
+}
+
 /// Masks the counts of a group or stratum that are not shown, and the score if it would tell them.
 fn mask(
     written: &mut Value,

@@ -9,6 +9,7 @@ use crate::Figures;
 use crate::asked::{Asked, WhichIndicators};
 use crate::evaluate::CODE_VERSION;
 use crate::failure::invalid;
+use crate::protected::leave_out_strata;
 
 /// What came of computing a report again.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,12 +33,35 @@ impl Verified {
 }
 
 /// An extension of a report by the last part of its address: its value as text.
-fn extension(report: &Value, name: &str) -> Option<String> {
+pub(crate) fn extension(report: &Value, name: &str) -> Option<String> {
     let all = report["extension"].as_array()?;
     let found =
         all.iter().find(|e| e["url"].as_str().is_some_and(|url| url.rsplit('/').next() == Some(name)))?;
     let (_, value) = found.as_object()?.iter().find(|(key, _)| key.starts_with("value"))?;
     Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+/// Leaves out of a report what another has left out, stratifier by stratifier, and what is left out of all of it.
+fn leave_out_like(other: &Value, report: &mut Value) {
+    let is_out = |cell: &Value| {
+        let all = cell["population"].as_array().map_or(&[][..], Vec::as_slice);
+        !all.is_empty() && all.iter().all(|p| p["count"].is_null())
+    };
+    for (then, now) in other["group"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .zip(report["group"].as_array_mut().into_iter().flatten())
+    {
+        let (all, strata) = (&then["stratifier"], &mut now["stratifier"]);
+        for (then, now) in
+            all.as_array().into_iter().flatten().zip(strata.as_array_mut().into_iter().flatten())
+        {
+            if then["stratum"].as_array().is_some_and(|strata| strata.iter().all(is_out)) {
+                leave_out_strata(now);
+            }
+        }
+    }
 }
 
 fn is_masked(value: &Value) -> bool {
@@ -124,6 +148,10 @@ impl Figures {
         let again = |reports: Vec<Value>| reports.into_iter().next().unwrap_or_default();
         let mut found = Vec::new();
         let mut now = again(counted);
+        // A release leaves out more, for what was published before it.
+        if extension(report, "release").is_some() {
+            leave_out_like(report, &mut now);
+        }
         compare("MeasureReport.group", &report["group"], &now["group"], &mut found);
         if !found.is_empty() && !is_masked(&report["group"]) {
             let exact = again(self.evaluate(&Access::open("verify"), &asked)?);

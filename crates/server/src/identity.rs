@@ -171,8 +171,8 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
                 rest::respond_with_failure(&failure)
             }
         },
-        // The first page tells everyone what the hub is.
-        Ok(None) if path == "/" && shows_pages(&request) => {
+        // The first page tells everyone what the hub is, and what is published is for everyone.
+        Ok(None) if is_for_everyone(path) && shows_pages(&request) => {
             let mut access = app.hub.anybody();
             access.circumstances.channel = Some("pages".to_owned());
             request.extensions_mut().insert(access);
@@ -199,6 +199,11 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
             challenge(auth, Some(&refusal))
         }
     }
+}
+
+/// Whether a page is for everyone.
+fn is_for_everyone(path: &str) -> bool {
+    path == "/" || path == "/figures" || path.starts_with("/figures/")
 }
 
 /// Whether a request is for something to be read by a person.

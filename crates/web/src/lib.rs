@@ -7,6 +7,7 @@
 //!
 //! * [`language`], [`words`]: Japanese and English; no sentence stands in code or templates.
 //! * [`home`], [`people`], [`chart`]: the three pages. Each asks `hub` directly and never HTTP.
+//! * [`published`]: figures for everyone, at fixed releases.
 //! * [`sign_in`]: where people sign in, allow apps what these ask for, and see what they allowed.
 //! * [`me`]: what a person sees of their own record, adds to it, shares and decides.
 //! * [`failure`]: everything that goes wrong is a page too, with the right status.
@@ -35,6 +36,7 @@ mod me;
 mod operator;
 mod people;
 mod person;
+mod published;
 mod quantity;
 mod record;
 mod shell;
@@ -57,6 +59,8 @@ pub fn pages(site: Site) -> Router {
     Router::new()
         .route("/", get(home::home))
         .route("/people", get(people::people))
+        .route("/figures", get(published::newest))
+        .route("/figures/{name}", get(published::one))
         .route("/patients/{id}", get(chart::chart))
         .route("/assets/{name}", get(assets::asset))
         .merge(me::routes())

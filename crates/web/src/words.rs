@@ -18,6 +18,7 @@ const JAPANESE: &[&str] = &[
     include_str!("../locales/ja/me.ftl"),
     include_str!("../locales/ja/clinic.ftl"),
     include_str!("../locales/ja/operator.ftl"),
+    include_str!("../locales/ja/figures.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("../locales/en/common.ftl"),
@@ -28,6 +29,7 @@ const ENGLISH: &[&str] = &[
     include_str!("../locales/en/me.ftl"),
     include_str!("../locales/en/clinic.ftl"),
     include_str!("../locales/en/operator.ftl"),
+    include_str!("../locales/en/figures.ftl"),
 ];
 
 type Bundle = FluentBundle<FluentResource>;

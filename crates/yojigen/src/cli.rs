@@ -27,8 +27,8 @@ pub(crate) use self::edge::{EdgeArguments, host};
 pub(crate) use self::erase::EraseArguments;
 pub(crate) use self::indicator::{
     FiguresArguments, IndicatorEvaluateArguments, IndicatorFetchArguments, IndicatorProjectArguments,
-    IndicatorTask, IndicatorUhcArguments, IndicatorVerifyArguments, KindArgument, SourceArgument,
-    TableFormatArgument,
+    IndicatorReleaseArguments, IndicatorTask, IndicatorUhcArguments, IndicatorVerifyArguments, KindArgument,
+    SourceArgument, TableFormatArgument,
 };
 pub(crate) use self::key::{KeyArguments, KeyRotateArguments, KeySealArguments, KeyTask};
 pub(crate) use self::ledger::{LedgerFilterArguments, LedgerTask};

@@ -22,26 +22,26 @@ use crate::words::Words;
 /// Years that are drawn of one indicator.
 const YEARS: i32 = 5;
 /// Counting takes all processors: one at a time.
-static COUNTING: Semaphore = Semaphore::const_new(1);
+pub(super) static COUNTING: Semaphore = Semaphore::const_new(1);
 /// A drawing of a share: from nothing to all.
 const WIDTH: f64 = 100.0;
 
 /// A figure of a group or of a part of it.
 #[derive(Debug, Default)]
-pub(super) struct Figure {
+pub(crate) struct Figure {
     /// Of what part; empty for the whole.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// As it is written; empty if there is none.
-    pub(super) score: String,
-    pub(super) numerator: String,
-    pub(super) denominator: String,
+    pub(crate) score: String,
+    pub(crate) numerator: String,
+    pub(crate) denominator: String,
     /// The interval, in words; empty if there is none.
-    pub(super) interval: String,
+    pub(crate) interval: String,
     /// Whether it is left out because it would tell of few.
-    pub(super) is_masked: bool,
+    pub(crate) is_masked: bool,
     /// Where score and interval are on a line from nothing to all, if it is a share.
-    pub(super) mark: Option<String>,
-    pub(super) band: Option<(String, String)>,
+    pub(crate) mark: Option<String>,
+    pub(crate) band: Option<(String, String)>,
     share: Option<(f64, f64, f64)>,
 }
 
@@ -56,7 +56,7 @@ fn count_of(group: &Value, code: &str) -> Option<u64> {
 
 impl Figure {
     /// Reads a group or stratum of a MeasureReport.
-    fn read(group: &Value, name: String, unit: &str) -> Figure {
+    pub(crate) fn read(group: &Value, name: String, unit: &str) -> Figure {
         let is_masked = group["measureScore"]["extension"][0]["valueCode"] == "masked";
         let score = group["measureScore"]["value"].as_f64();
         let extensions = group["extension"].as_array().map_or(&[][..], Vec::as_slice);

@@ -7,6 +7,7 @@
 //! * [`directory`]: organisations, places, people who work there.
 //! * [`flow`]: what happens in the institutions, in numbers.
 //! * [`indicators`]: what is computed from the record itself.
+//! * [`releases`]: figures that everyone may read, published and withdrawn.
 //! * [`policies`]: the rules, and what others would change.
 //!
 //! Those who run a hub see no person's record: what these pages say of persons is numbers. A page acts for who is signed
@@ -20,10 +21,15 @@ mod indicators;
 mod jobs;
 mod map;
 mod policies;
+mod releases;
 mod state;
 mod users;
 
+<<<<<<< HEAD
 pub use state::LAST_BACKUP;
+=======
+pub(crate) use indicators::Figure;
+>>>>>>> 724ff23 (Figures are published at fixed releases that everyone may read, and no two releases tell of few)
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -51,6 +57,8 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/hub/flow", get(flow::page))
         .route("/hub/indicators", get(indicators::page))
         .route("/hub/indicators/{id}", get(indicators::detail))
+        .route("/hub/releases", get(releases::page).post(releases::publish))
+        .route("/hub/releases/{number}/withdraw", post(releases::withdraw))
         .route("/hub/policies", get(policies::page).post(policies::preview))
 }
 
@@ -76,10 +84,11 @@ struct Place {
 
 /// The pages that are for a visit.
 fn places(visit: &Visit) -> Vec<Place> {
-    let all: [(&str, &str, &[&str]); 9] = [
+    let all: [(&str, &str, &[&str]); 10] = [
         ("/hub", "hub-state", &["operator"]),
         ("/hub/flow", "hub-flow", &["operator"]),
         ("/hub/indicators", "hub-indicators", &["operator"]),
+        ("/hub/releases", "hub-publish", &["operator"]),
         ("/hub/jobs", "hub-jobs", &["operator"]),
         ("/hub/users", "hub-users", &["operator"]),
         ("/hub/clients", "hub-clients", &["operator"]),
@@ -104,6 +113,6 @@ fn go(place: &str) -> Response {
 }
 
 /// What was sent cannot be done.
-fn refused(why: impl Into<String>) -> Failure {
+pub(crate) fn refused(why: impl Into<String>) -> Failure {
     hub::Failure::new(Kind::Invalid, IssueType::Invalid, why).into()
 }

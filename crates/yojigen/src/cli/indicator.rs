@@ -56,6 +56,35 @@ Example:
 
 Exit code 1 if it does not come out the same; the output says where.")]
     Verify(IndicatorVerifyArguments),
+    /// Publish the hub's own indicators: a release, which everyone may read at /figures and which never changes
+    #[command(after_help = "\
+Examples:
+  yojigen indicator release --data hub --period 2025 --dry-run
+  yojigen indicator release --data hub --period 2025 --title 2025
+
+What could tell of few people is left out, also together with earlier releases. The hub must not be running; at one that is,
+use /hub/releases.")]
+    Release(IndicatorReleaseArguments),
+    /// List the releases
+    #[command(after_help = "Example:\n  yojigen indicator releases --data hub")]
+    Releases {
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// Withdraw a release: it stays listed, with the reason
+    #[command(
+        after_help = "Example:\n  yojigen indicator withdraw 1 --reason 'a site sent its findings twice' --data hub"
+    )]
+    Withdraw {
+        /// The number of the release
+        #[arg(value_name = "NUMBER")]
+        number: u64,
+        /// Why; everyone can read it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        data: DataArguments,
+    },
     /// Forecast a series, after trying the methods on its past, and say what its target takes
     #[command(after_help = "\
 Examples:
@@ -211,6 +240,25 @@ pub(crate) struct IndicatorEvaluateArguments {
     /// Where to write; made, must not exist. Without it, standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// Arguments of `indicator release`.
+#[derive(Args, Debug)]
+pub(crate) struct IndicatorReleaseArguments {
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// The days that are looked at: 2025, 2025-04, 2025-04-01..2026-03-31
+    #[arg(long, value_name = "PERIOD")]
+    pub period: String,
+    /// As it was known at this moment
+    #[arg(long, value_name = "INSTANT")]
+    pub as_of: Option<String>,
+    /// What it is called; without it the period
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Only say what would be published
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `indicator verify`.

@@ -14,13 +14,13 @@ use crate::cli::{IndicatorEvaluateArguments, IndicatorVerifyArguments, TableForm
 use crate::hub_at;
 
 /// A failure in words for who reads the command line.
-fn said(failure: &hub::Failure) -> anyhow::Error {
+pub(super) fn said(failure: &hub::Failure) -> anyhow::Error {
     let first = failure.issues.first().map(|issue| issue.diagnostics.clone());
     anyhow!(first.unwrap_or_else(|| "the hub failed".to_owned()))
 }
 
 /// The first and the last day of a year, of a month, or of what stands between two days.
-fn period(text: &str) -> Result<Period> {
+pub(super) fn period(text: &str) -> Result<Period> {
     let (start, end) = text.split_once("..").unwrap_or((text, text));
     let days = |text: &str, is_end: bool| -> Result<String> {
         let utc = search::Zone::named("UTC").context("the zone UTC")?;
@@ -32,18 +32,19 @@ fn period(text: &str) -> Result<Period> {
     Ok(Period::read(&days(start, false)?, &days(end, true)?)?)
 }
 
+/// The end of the day or instant that was given.
+pub(super) fn as_of(hub: &hub::Hub, text: Option<&str>) -> Result<Option<i64>> {
+    let Some(text) = text else { return Ok(None) };
+    let moment =
+        DateTime::parse(text).with_context(|| format!("--as-of: '{text}' is not a date or instant"))?;
+    Ok(Some(moment.interval(hub.zone()).1 - 1))
+}
+
 /// Evaluates.
 pub(super) fn evaluate(arguments: &IndicatorEvaluateArguments) -> Result<ExitCode> {
     hub_at::must_exist(&arguments.data.data)?;
     let hub = hub_at::open(&(&arguments.data).into())?;
-    let as_of = match &arguments.as_of {
-        Some(text) => {
-            let moment = DateTime::parse(text)
-                .with_context(|| format!("--as-of: '{text}' is not a date or instant"))?;
-            Some(moment.interval(hub.zone()).1 - 1)
-        }
-        None => None,
-    };
+    let as_of = as_of(&hub, arguments.as_of.as_deref())?;
     let which = match arguments.indicators.as_slice() {
         [] => WhichIndicators::All,
         named => WhichIndicators::Named(named.to_vec()),
@@ -126,7 +127,12 @@ pub(super) fn verify(arguments: &IndicatorVerifyArguments) -> Result<ExitCode> {
     let read: Value = serde_json::from_slice(&text)
         .with_context(|| format!("{} is not JSON", arguments.report.display()))?;
     let reports: Vec<Value> = match read["entry"].as_array() {
-        Some(entries) => entries.iter().map(|entry| entry["resource"].clone()).collect(),
+        // A release says in a List what is left out.
+        Some(entries) => entries
+            .iter()
+            .map(|entry| entry["resource"].clone())
+            .filter(|resource| resource["resourceType"] != "List")
+            .collect(),
         None => vec![read],
     };
     let figures = Figures::of(hub_at::open(&(&arguments.data).into())?);

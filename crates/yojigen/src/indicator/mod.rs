@@ -5,6 +5,7 @@ mod fetch;
 mod figures;
 mod list;
 mod project;
+mod release;
 mod uhc;
 
 use std::process::ExitCode;
@@ -22,6 +23,9 @@ pub(crate) fn run(task: &IndicatorTask) -> Result<ExitCode> {
         IndicatorTask::Uhc(arguments) => uhc::run(arguments),
         IndicatorTask::Evaluate(arguments) => evaluate::evaluate(arguments),
         IndicatorTask::Verify(arguments) => evaluate::verify(arguments),
+        IndicatorTask::Release(arguments) => release::release(arguments),
+        IndicatorTask::Releases { data } => release::releases(data),
+        IndicatorTask::Withdraw { number, reason, data } => release::withdraw(*number, reason, data),
         IndicatorTask::Project(arguments) => project::run(arguments),
     }
 }

@@ -73,6 +73,7 @@ fn axe_finds_nothing_on_any_page() {
     };
     let folder = tempfile::tempdir().unwrap();
     let hub = community(folder.path());
+    crate::releases::publish(&hub);
     let (id, ..) = someone(&hub);
     let mut faults = Vec::new();
     for (width, scheme, language) in [(360, "dark", "ja"), (1440, "light", "en")] {

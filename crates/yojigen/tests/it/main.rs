@@ -35,6 +35,7 @@ mod pages;
 mod purge;
 mod queries;
 mod races;
+mod releases;
 mod s3;
 mod scenarios;
 mod sealed;
