@@ -224,8 +224,8 @@ fn table(site: &Site, release: &Release) -> Result<Vec<u8>, Failure> {
             };
             let count = |codes: &[&str]| {
                 let all = group["population"].as_array().map_or(&[][..], Vec::as_slice);
-                let is = |p: &&Value| codes.iter().any(|code| p["code"]["coding"][0]["code"] == *code);
-                let found = all.iter().find(is).and_then(|p| p["count"].as_u64());
+                let of = |code: &&str| all.iter().find(|p| p["code"]["coding"][0]["code"] == **code);
+                let found = codes.iter().find_map(of).and_then(|p| p["count"].as_u64());
                 found.map(|n| n.to_string()).unwrap_or_default()
             };
             let score = &group["measureScore"]["value"];
@@ -256,7 +256,11 @@ fn table(site: &Site, release: &Release) -> Result<Vec<u8>, Failure> {
         }
         let Some(report) = release.report(&measure.id) else { continue };
         let version = report["measure"].as_str().and_then(|m| m.split_once('|')).map_or("", |(_, v)| v);
-        let why = |group: &Value| if group["measureScore"]["value"].is_null() { "few" } else { "" };
+        let why = |group: &Value| {
+            let is_out = |p: &Value| p["count"].is_null();
+            let has_gap = group["population"].as_array().is_some_and(|all| all.iter().any(is_out));
+            if group["measureScore"]["value"].is_null() && has_gap { "few" } else { "" }
+        };
         let group = &report["group"][0];
         line(version, "", "", group, why(group)).map_err(failed)?;
         for stratifier in group["stratifier"].as_array().into_iter().flatten() {

@@ -8,7 +8,7 @@ use measures::{Kind, Period};
 use serde_json::{Value, json};
 
 use super::apart::{Shown, WHOLE, name_of, telling};
-use super::{LeftOut, Release, Why, id_of};
+use super::{LeftOut, Release, Why, id_of, without_empty};
 use crate::Figures;
 use crate::asked::{Asked, WhichIndicators};
 use crate::evaluate::{CODE_VERSION, EXTENSIONS, runs_the_hub};
@@ -97,6 +97,7 @@ impl Figures {
         let (mut reports, mut left_out) = (Vec::new(), Vec::new());
         let mut data_instant = String::new();
         for (indicator, mut report) in indicators.iter().zip(counted) {
+            without_empty(&mut report);
             let measure = report["measure"].as_str().unwrap_or_default().to_owned();
             data_instant = extension(&report, "data-instant").unwrap_or(data_instant);
             let is_shown = |report: &Value| {

@@ -81,6 +81,28 @@ pub struct Release {
     pub json: String,
 }
 
+/// Takes out what is empty, which FHIR does not have: a stratifier without strata, a stratum without a value.
+pub(crate) fn without_empty(value: &mut Value) {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(all) => all.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Array(all) => {
+            all.iter_mut().for_each(without_empty);
+            all.retain(|one| !is_empty(one));
+        }
+        Value::Object(members) => {
+            members.values_mut().for_each(without_empty);
+            members.retain(|_, one| !is_empty(one));
+        }
+        _ => {}
+    }
+}
+
 /// The id of an indicator in its canonical address.
 #[must_use]
 pub(crate) fn id_of(measure: &str) -> &str {
