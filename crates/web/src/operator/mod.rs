@@ -25,11 +25,8 @@ mod releases;
 mod state;
 mod users;
 
-<<<<<<< HEAD
-pub use state::LAST_BACKUP;
-=======
 pub(crate) use indicators::Figure;
->>>>>>> 724ff23 (Figures are published at fixed releases that everyone may read, and no two releases tell of few)
+pub use state::LAST_BACKUP;
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
