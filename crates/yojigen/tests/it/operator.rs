@@ -339,6 +339,7 @@ fn a_refused_resource_is_shown_mended_and_sent_again() {
 fn every_page_is_small_and_well_on_every_screen_and_the_state_is_drawn_anew() {
     let folder = tempfile::tempdir().unwrap();
     let hub = community(folder.path());
+    crate::releases::publish(&hub);
     let root = hub.base.trim_end_matches("/fhir").to_owned();
     for page in PAGES {
         let mut fastest = Duration::MAX;
