@@ -85,7 +85,9 @@ impl Failure {
             Failure::Refused(refusal) if refusal.kind.status() < 500 => {
                 (words.say("app-refused"), words.say("app-refused-why"))
             }
-            Failure::Hub(_) | Failure::Refused(_) => (words.say("hub-failed"), words.say("hub-failed-why")),
+            Failure::Hub(_) | Failure::Refused(_) => {
+                (words.say("record-failed"), words.say("record-failed-why"))
+            }
         }
     }
 

@@ -143,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn no_key_is_there_twice() {
+        for files in [JAPANESE, ENGLISH] {
+            let each: usize = files.iter().map(|file| keys(&[*file]).len()).sum();
+            assert_eq!(each, keys(files).len(), "a key is in two files");
+        }
+    }
+
+    #[test]
     fn both_languages_have_the_same_keys() {
         assert_eq!(keys(JAPANESE), keys(ENGLISH));
     }

@@ -45,8 +45,8 @@ too-costly = Too many to look through
 too-costly-why = Type more of the name, or add a birth date.
 not-understood = This search does not read
 not-understood-why = Please begin the search anew.
-hub-failed = The record could not be read
-hub-failed-why = Please try again in a moment.
+record-failed = The record could not be read
+record-failed-why = Please try again in a moment.
 
 areas = Parts of this hub
 area-me = My record

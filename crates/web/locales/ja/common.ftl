@@ -45,8 +45,8 @@ too-costly = 対象が多すぎます
 too-costly-why = お名前をもう少し長く入力するか、生年月日を加えてください。
 not-understood = この検索は読み取れません
 not-understood-why = 検索をはじめからやり直してください。
-hub-failed = 記録を読み出せませんでした
-hub-failed-why = しばらくしてから、もう一度お試しください。
+record-failed = 記録を読み出せませんでした
+record-failed-why = しばらくしてから、もう一度お試しください。
 
 areas = ページの区分
 area-me = わたしの記録

@@ -298,7 +298,7 @@ pub(super) async fn resubmit(State(site): State<Site>, Path(id): Path<String>, f
                 Failure::Hub(failure) => {
                     failure.issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
                 }
-                _ => visit.words.say("hub-failed"),
+                _ => visit.words.say("record-failed"),
             };
             page.text = text;
             status

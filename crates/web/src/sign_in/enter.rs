@@ -48,7 +48,7 @@ pub(super) fn in_words(words: Words, refusal: &Refusal) -> String {
         (Kind::Throttled, Some(seconds)) => {
             words.say_with("sign-in-wait", &[("seconds", FluentValue::from(seconds))])
         }
-        (Kind::ServerError, _) => words.say("hub-failed-why"),
+        (Kind::ServerError, _) => words.say("record-failed-why"),
         (Kind::LoginRequired, _) => words.say("sign-in-late"),
         _ => words.say("sign-in-wrong"),
     }
