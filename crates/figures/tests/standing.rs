@@ -160,7 +160,7 @@ fn what_is_remembered_is_what_would_be_counted_anew() {
     let mut differed = 0;
     let mut before = Vec::new();
     let mut ends = 0;
-    for step in 0..25 {
+    for step in 0..15 {
         let named: Vec<String> = (0..4).map(|_| any(&mut rng, &names).clone()).collect();
         let asked = Asked {
             which: WhichIndicators::Named(if step % 6 == 0 { names.clone() } else { named }),

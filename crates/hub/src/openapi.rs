@@ -64,6 +64,8 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("periodEnd", "The last day that is looked at", "string"),
     ("reportType", "subject, subject-list or population", "string"),
     ("subject", "Only this person", "string"),
+    ("topic", "Of this set of indicators", "list"),
+    ("status", "open-gap or closed-gap", "list"),
 ];
 
 /// Search parameter types and how their values are written.
