@@ -16,7 +16,7 @@ const MOST_MEDICINES: usize = 24;
 /// Medicines of the past that are listed.
 const MOST_EARLIER: usize = 80;
 /// Bars of a row that say what they are; those before are only drawn.
-const MOST_TITLES: usize = 3;
+const MOST_TITLES: usize = 2;
 /// Medicines that stand as resources of their own and are looked up.
 const MOST_LOOKUPS: usize = 100;
 

@@ -11,7 +11,7 @@ use crate::concept;
 use crate::words::Words;
 
 /// Rows of the text alternative.
-const MOST_ROWS: usize = 50;
+const MOST_ROWS: usize = 40;
 /// Days with visits that say what they were of; older ones are only drawn, and together.
 const MOST_TITLES: usize = 30;
 
