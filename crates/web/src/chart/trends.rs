@@ -17,7 +17,7 @@ const MOST_OTHERS: usize = 60;
 const MOST_ROWS: usize = 16;
 const MOST_POINTS: usize = 400;
 /// Points of a line that are drawn, about.
-const MOST_DRAWN: usize = 100;
+const MOST_DRAWN: usize = 80;
 /// How high a drawing is.
 const HEIGHT: f64 = 300.0;
 
