@@ -8,8 +8,8 @@
 //!
 //! What cannot be understood never widens: a denial whose data is not understood denies all, a permission permits nothing.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fhir::date_time::Micros;
@@ -27,6 +27,8 @@ const MAX_DEPTH: u32 = 8;
 const MAX_PROVISIONS: usize = 500;
 /// So many Consents are remembered.
 const REMEMBERED: usize = 200_000;
+/// So many moments are.
+const MOMENTS: usize = 1_000_000;
 
 const RESOURCE_TYPES: &str = "http://hl7.org/fhir/resource-types";
 
@@ -108,7 +110,8 @@ pub struct ConsentMemory {
     zone: Zone,
     clock: fn() -> Micros,
     known: Mutex<Known>,
-    has_forgotten: AtomicBool,
+    /// When what was read begins or ends to speak. None is forgotten with its Consent.
+    moments: Mutex<BTreeSet<Micros>>,
 }
 
 impl ConsentMemory {
@@ -116,7 +119,7 @@ impl ConsentMemory {
     /// time ends, whether or not something is written then.
     #[must_use]
     pub fn new(zone: Zone, clock: fn() -> Micros) -> ConsentMemory {
-        ConsentMemory { zone, clock, known: Mutex::default(), has_forgotten: AtomicBool::new(false) }
+        ConsentMemory { zone, clock, known: Mutex::default(), moments: Mutex::default() }
     }
 
     /// What Consents say to a subject.
@@ -125,17 +128,15 @@ impl ConsentMemory {
         Arc::new(ForSubject { memory: Arc::clone(self), subject })
     }
 
-    /// The first moment after this at which a Consent that was read says something else than before, by the clock alone;
-    /// none if no such moment is known of. Of Consents that were forgotten it cannot be told: then it is at once.
+    /// The first moment after this at which a Consent that was ever read, in whatever version, says something else than
+    /// before, by the clock alone; none if no such moment is known of. If there are more than are remembered, it is at once.
     #[must_use]
     pub fn next_change(&self, after: Micros) -> Option<Micros> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.has_forgotten.load(Ordering::Relaxed) {
+        let moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        if moments.len() >= MOMENTS {
             return Some(after);
         }
-        let all = known.values().flat_map(|(_, parsed)| parsed.iter());
-        let moments = all.flat_map(|p| [p.period.0, p.period.1]).flatten();
-        moments.filter(|moment| *moment > after).min()
+        moments.range((Bound::Excluded(after), Bound::Unbounded)).next().copied()
     }
 
     fn parsed(&self, consent: ConsentText<'_>) -> Arc<[Parsed]> {
@@ -147,10 +148,17 @@ impl ConsentMemory {
         }
         drop(known);
         let parsed: Arc<[Parsed]> = read(consent.text, &self.zone).into();
+        let ends = parsed.iter().flat_map(|p| [p.period.0, p.period.1]).flatten();
+        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        for moment in ends {
+            if moments.len() < MOMENTS {
+                moments.insert(moment);
+            }
+        }
+        drop(moments);
         known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
             known.clear();
-            self.has_forgotten.store(true, Ordering::Relaxed);
         }
         known.insert(consent.id.to_owned(), (consent.version, Arc::clone(&parsed)));
         parsed

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::calendar::written_moment;
 use crate::failure::{Failure, away};
-use crate::operator::Figure;
+use crate::operator::{Figure, cell};
 use crate::shell::{Shell, respond};
 use crate::site::Site;
 use crate::visit::Visit;
@@ -200,11 +200,6 @@ async fn answer(site: Site, visit: Visit, number: Option<u64>) -> Response {
     }
 }
 
-/// No cell is a formula.
-fn cell(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
-}
-
 /// A release as a table: a line for each figure.
 fn table(site: &Site, release: &Release) -> Result<Vec<u8>, Failure> {
     let failed = |_| super::operator::refused("the table could not be written");
@@ -312,16 +307,5 @@ pub(crate) async fn one(State(site): State<Site>, Path(name): Path<String>, visi
             (headers, bytes).into_response()
         }
         Err(failure) => failure.page(&visit),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        assert_eq!(cell("=1+1"), "'=1+1");
-        assert_eq!(cell("山田"), "山田");
     }
 }

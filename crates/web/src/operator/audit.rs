@@ -240,7 +240,7 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
 }
 
 /// A cell no spreadsheet takes for a formula.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 

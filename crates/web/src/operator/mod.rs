@@ -25,6 +25,7 @@ mod releases;
 mod state;
 mod users;
 
+pub(crate) use audit::cell;
 pub(crate) use indicators::Figure;
 pub use state::LAST_BACKUP;
 
